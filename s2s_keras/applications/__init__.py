@@ -1,0 +1,23 @@
+"""Models, one family per file: `Jasper10x5()` builds one, `Jasper10x5.from_preset(...)` loads one."""
+
+from s2s_keras.applications.application import Application
+from s2s_keras.applications.ctc_recognizer import CTCRecognizer
+from s2s_keras.applications.jasper import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
+from s2s_keras.applications.quartznet import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
+
+from_preset = Application.from_preset
+
+__all__ = [
+    "Application",
+    "CTCRecognizer",
+    "Jasper",
+    "Jasper10x3",
+    "Jasper10x5",
+    "Jasper5x3",
+    "JasperMini",
+    "QuartzNet",
+    "QuartzNet10x5",
+    "QuartzNet15x5",
+    "QuartzNet5x5",
+    "from_preset",
+]

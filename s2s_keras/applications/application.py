@@ -1,0 +1,108 @@
+"""The base class of every model."""
+
+import difflib
+import os
+
+import keras
+import keras_hub
+
+from s2s_keras.presets import preset_names, preset_path
+
+
+class Application(keras_hub.models.Backbone):
+    """A functional `keras.Model` that comes from a preset and goes back into one.
+
+    Subclasses build their graph in the constructor and hand it on as `inputs` and `outputs`; every constructor argument
+    stands in `get_config`. `fit`, `evaluate`, `predict`, `save` and `export` are Keras' own.
+    """
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, skip_mismatch=False, **kwargs):
+        """Build a model from a preset.
+
+        Args:
+            preset: str or path. The name of a preset that ships with the package (`s2s_keras.presets.list_presets()`),
+                a folder written by `save_to_preset`, or a handle that KerasHub knows: "hf://user/model",
+                "kaggle://...", "gs://...".
+            load_weights: bool. False builds the same network with fresh weights.
+            skip_mismatch: bool. Weights whose shape differs from the preset's because of an argument here stay fresh
+                instead of raising; what was left fresh is warned about.
+            **kwargs: constructor arguments to change, such as `dtype` or `vocabulary_size`.
+
+        Returns:
+            An instance of the class that the preset was saved from, which must be `cls` or a subclass.
+
+        Raises:
+            ValueError: if there is no such preset, it is of another class, or a weight does not fit.
+        """
+        path = resolve(preset)
+        if not load_weights or not skip_mismatch:
+            try:
+                return super().from_preset(path, load_weights=load_weights, **kwargs)
+            except ValueError as error:
+                if load_weights and "shape" in str(error).lower() and kwargs:
+                    raise ValueError(
+                        f"A weight of the preset {preset!r} does not fit the model that "
+                        f"{', '.join(f'{k}={v!r}' for k, v in kwargs.items())} makes of it. Pass skip_mismatch=True to "
+                        f"keep fresh weights there (fine-tuning), or leave the argument out. Cause: {error}"
+                    ) from error
+                raise
+        source = super().from_preset(path)
+        model = super().from_preset(path, load_weights=False, **kwargs)
+        copy_weights(source, model)
+        return model
+
+    def save_to_preset(self, preset_dir, max_shard_size=10):
+        """Write config, weights and tokenizer to a folder that `from_preset` reads."""
+        super().save_to_preset(str(preset_dir), max_shard_size=max_shard_size)
+
+
+def resolve(preset):
+    """The folder or handle behind a preset's name.
+
+    Raises:
+        ValueError: if it is neither a shipped preset, nor a folder, nor a handle; names the close ones.
+    """
+    path = preset_path(preset)
+    if path is not None:
+        return str(path)
+    text = os.fspath(preset)
+    if "://" in text:
+        return text
+    if os.path.isdir(text):
+        missing = [name for name in ("config.json",) if not os.path.isfile(os.path.join(text, name))]
+        if missing:
+            raise ValueError(
+                f"The folder {text!r} is not a preset: it has no {missing[0]}. Pass a folder that `save_to_preset` wrote."
+            )
+        return text
+    close = difflib.get_close_matches(text, preset_names(), cutoff=0.3) or preset_names()
+    raise ValueError(
+        f"There is no preset {text!r}: expected the name of one that ships, a folder, or a handle such as "
+        f'"hf://user/model". Close names: {", ".join(close) or "none"}.'
+    )
+
+
+def copy_weights(source, target):
+    """Copy every weight that has the same path below the model and the same shape; warn about the rest."""
+    values = {_path(source, weight): weight for weight in source.weights}
+    fresh = []
+    for weight in target.weights:
+        value = values.get(_path(target, weight))
+        if value is not None and tuple(value.shape) == tuple(weight.shape):
+            weight.assign(value)
+        else:
+            fresh.append(f"{_path(target, weight)} {tuple(weight.shape)}")
+    if fresh:
+        import warnings
+
+        warnings.warn(f"These weights were not in the preset and stay fresh: {', '.join(fresh)}.", stacklevel=3)
+
+
+def _path(model, weight):
+    return weight.path.removeprefix(f"{model.name}/")
+
+
+def as_object(value):
+    """The object behind a serialized Keras config, or the value itself."""
+    return keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value

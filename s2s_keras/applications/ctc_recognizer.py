@@ -1,0 +1,151 @@
+"""What every CTC speech recognizer shares: audio in, logits out, text on request."""
+
+import keras
+import numpy as np
+
+from s2s_keras.applications.application import Application, as_object
+from s2s_keras.decoding import ctc_greedy
+from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
+from s2s_keras.ops.audio import load_audio
+from s2s_keras.tokenizers import CharacterTokenizer
+
+
+class CTCRecognizer(Application):
+    """Speech recognition with connectionist temporal classification: the base of Jasper, QuartzNet and the like.
+
+    Args:
+        encoder: callable, Keras tensor (B, T, F) -> Keras tensor (B, T', C). Subclasses give it.
+        vocabulary_size: int, token ids including blank (0).
+        tokenizer: object with `encode`, `decode` and `vocabulary_size`. Default: English characters if
+            `vocabulary_size` is 29, else none (then `transcribe` is not available).
+        include_top: bool. False gives the encoder: its output is (B, T', C) with a Keras mask.
+        front_end: layer from [audio, audio_lengths] to features with a mask; "log_mel" for a `LogMelSpectrogram` of
+            `num_mel_bins`; None for a model that takes {"features", "feature_lengths"} instead of audio.
+        num_mel_bins: int, features per frame.
+        spec_augment: layer applied to the features, such as `SpecAugment`, or None.
+        dtype: dtype policy. Front end, logits and statistics are float32 under every policy.
+
+    Inputs:
+        {"audio": float (B, S) in [-1, 1], "audio_lengths": int (B,), samples}.
+
+    Outputs:
+        Logits, float32 (B, T', V). Padded frames say blank with certainty.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        vocabulary_size=29,
+        tokenizer=None,
+        include_top=True,
+        front_end="log_mel",
+        num_mel_bins=64,
+        spec_augment=None,
+        dtype=None,
+        **kwargs,
+    ):
+        front_end = as_object(front_end)
+        if front_end == "log_mel":
+            front_end = LogMelSpectrogram(num_mel_bins=num_mel_bins, name="front_end")
+        spec_augment = as_object(spec_augment)
+        tokenizer = _tokenizer(as_object(tokenizer), vocabulary_size)
+        if front_end is None:
+            inputs = {
+                "features": keras.Input((None, num_mel_bins), name="features", dtype="float32"),
+                "feature_lengths": keras.Input((), name="feature_lengths", dtype="int32"),
+            }
+            x = FeatureInput(dtype=dtype, name="feature_input")(list(inputs.values()))
+        else:
+            inputs = {
+                "audio": keras.Input((None,), name="audio", dtype="float32"),
+                "audio_lengths": keras.Input((), name="audio_lengths", dtype="int32"),
+            }
+            x = front_end(list(inputs.values()))
+        if spec_augment is not None:
+            x = spec_augment(x)
+        x = encoder(x)
+        if include_top:
+            x = keras.layers.Conv1D(vocabulary_size, 1, dtype="float32", name="logits")(x)
+            x = BlankPadding(name="blank_padding")(x)
+        super().__init__(inputs=inputs, outputs=x, dtype=dtype, **kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.tokenizer = tokenizer
+        self.include_top = include_top
+        self.front_end = front_end
+        self.num_mel_bins = num_mel_bins
+        self.spec_augment = spec_augment
+
+    @property
+    def sample_rate(self):
+        """Samples per second of the audio that the model takes, or None for a model that takes features."""
+        return None if self.front_end is None else self.front_end.sample_rate
+
+    def transcribe(self, audio, sample_rate=None, batch_size=8):
+        """Text of recordings of any length, by greedy search.
+
+        Args:
+            audio: a path, a float or int16 array (S,), or a list of either. Files are resampled and mixed to mono.
+            sample_rate: int, of arrays, in Hz. Default: the model's own.
+            batch_size: int, recordings at a time; they are sorted by length first. The text does not depend on it.
+
+        Returns:
+            str, or a list of str in the order of `audio`.
+
+        Raises:
+            ValueError: if the model has no tokenizer, head or front end, or audio cannot be read.
+        """
+        if self.tokenizer is None or not self.include_top or self.front_end is None:
+            raise ValueError(
+                "`transcribe` needs a tokenizer, the head and the front end. Received: "
+                f"tokenizer={self.tokenizer}, include_top={self.include_top}, front_end={self.front_end}. "
+                "Build the model with `tokenizer=...`, include_top=True and a front end."
+            )
+        single = not isinstance(audio, (list, tuple))
+        recordings = [load_audio(a, self.sample_rate, array_rate=sample_rate) for a in ([audio] if single else audio)]
+        texts = [""] * len(recordings)
+        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+            token_ids = ctc_greedy(self.predict_on_batch(batch))
+            for n, ids in zip(indices, token_ids, strict=False):
+                texts[n] = self.tokenizer.decode(ids).strip()
+        return texts[0] if single else texts
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "tokenizer": None if self.tokenizer is None else serialize(self.tokenizer),
+            "include_top": self.include_top,
+            "front_end": None if self.front_end is None else serialize(self.front_end),
+            "num_mel_bins": self.num_mel_bins,
+            "spec_augment": None if self.spec_augment is None else serialize(self.spec_augment),
+        }
+
+
+def _tokenizer(tokenizer, vocabulary_size):
+    english = CharacterTokenizer()
+    if tokenizer is None:
+        return english if vocabulary_size == english.vocabulary_size else None
+    if tokenizer.vocabulary_size != vocabulary_size:
+        raise ValueError(
+            f"The tokenizer has {tokenizer.vocabulary_size} token ids (blank included), the model {vocabulary_size}. "
+            f"Pass vocabulary_size={tokenizer.vocabulary_size}, or another tokenizer."
+        )
+    return tokenizer
+
+
+def _batches(recordings, batch_size, sample_rate):
+    """Batches of similar length, padded to whole seconds (powers of 1.25 above four) so that few shapes are compiled."""
+    order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        seconds = 1.0
+        while seconds * sample_rate < len(recordings[indices[0]]):
+            seconds = seconds + 1.0 if seconds < 4 else seconds * 1.25
+        rows = batch_size if len(order) > batch_size else len(order)
+        audio = np.zeros((rows, int(seconds * sample_rate)), "float32")
+        lengths = np.zeros(rows, "int32")
+        for row, n in enumerate(indices):
+            lengths[row] = len(recordings[n])
+            audio[row, : lengths[row]] = recordings[n]
+        yield indices, {"audio": audio, "audio_lengths": lengths}

@@ -1,0 +1,21 @@
+"""Layers, one per file, for any `keras.Model`."""
+
+from s2s_keras.layers.blank_padding import BlankPadding
+from s2s_keras.layers.feature_input import FeatureInput
+from s2s_keras.layers.jasper_block import JasperBlock
+from s2s_keras.layers.log_mel_spectrogram import LogMelSpectrogram
+from s2s_keras.layers.masked_batch_normalization import MaskedBatchNormalization
+from s2s_keras.layers.masked_conv1d import MaskedConv1D
+from s2s_keras.layers.sequence_normalization import SequenceNormalization
+from s2s_keras.layers.spec_augment import SpecAugment
+
+__all__ = [
+    "BlankPadding",
+    "FeatureInput",
+    "JasperBlock",
+    "LogMelSpectrogram",
+    "MaskedBatchNormalization",
+    "MaskedConv1D",
+    "SequenceNormalization",
+    "SpecAugment",
+]

@@ -1,0 +1,92 @@
+"""Batch normalization over real frames."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class MaskedBatchNormalization(keras.layers.Layer):
+    """Batch normalization over time whose statistics count real frames only.
+
+    Padding then changes nothing in training either: an utterance contributes the same to the mean and the variance
+    alone or beside a longer one. The original counted padded frames as well; `real_frames_only=False` does that.
+    Statistics are float32 under every dtype policy.
+
+    Args:
+        momentum: float, how much of the moving statistics an update keeps.
+        epsilon: float, added to the variance.
+        real_frames_only: bool, whether the mask counts.
+
+    Call arguments:
+        inputs: float (B, T, C).
+        training: bool. Batch statistics if true, moving statistics otherwise.
+        mask: bool (B, T) or None, True at real frames.
+
+    Returns:
+        float (B, T, C).
+
+    Example:
+
+    >>> import numpy as np
+    >>> x = np.array([[[1.0], [3.0], [99.0]]], "float32")
+    >>> y = MaskedBatchNormalization(epsilon=0.0)(x, training=True, mask=np.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(y)[0, :2, 0].round(4).tolist()
+    [-1.0, 1.0]
+
+    Reference:
+        - [Batch normalization](https://arxiv.org/abs/1502.03167). As in TensorFlow's fused kernel, which the original
+          used, the moving variance is the unbiased one (N / (N - 1)); `keras.layers.BatchNormalization` keeps the
+          biased one.
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-3, real_frames_only=True, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.real_frames_only = real_frames_only
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(shape, "ones", name="gamma", dtype="float32", autocast=False)
+        self.beta = self.add_weight(shape, "zeros", name="beta", dtype="float32", autocast=False)
+        moving = {"trainable": False, "dtype": "float32", "autocast": False, "aggregation": "mean"}
+        self.moving_mean = self.add_weight(shape, "zeros", name="moving_mean", **moving)
+        self.moving_variance = self.add_weight(shape, "ones", name="moving_variance", **moving)
+
+    def call(self, inputs, training=False, mask=None):
+        x = ops.cast(inputs, "float32")
+        if training and self.trainable:
+            mean, variance, count = self._moments(x, mask if self.real_frames_only else None)
+            self._update(self.moving_mean, mean)
+            self._update(self.moving_variance, variance * (count / ops.maximum(count - 1.0, 1.0)))
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
+        return ops.cast(x * scale + (self.beta - mean * scale), self.compute_dtype)
+
+    def _moments(self, x, mask):
+        if mask is None:
+            mean, variance = ops.moments(x, axes=(0, 1))
+            return mean, variance, ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
+        weights = ops.cast(mask, "float32")
+        count = ops.sum(weights)
+        divisor = ops.maximum(count, 1.0)
+        weights = weights[..., None]
+        mean = ops.sum(x * weights, axis=(0, 1)) / divisor
+        variance = ops.sum(ops.square(x - mean) * weights, axis=(0, 1)) / divisor
+        return mean, variance, count
+
+    def _update(self, moving, batch):
+        moving.assign(moving * self.momentum + ops.stop_gradient(batch) * (1.0 - self.momentum))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "real_frames_only": self.real_frames_only,
+        }

@@ -1,0 +1,1 @@
+"""Stateless functions on `keras.ops`, and reading audio."""
