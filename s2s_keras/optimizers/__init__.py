@@ -1,0 +1,4 @@
+"""Optimizers and learning-rate schedules."""
+
+from s2s_keras.optimizers import schedules as schedules
+from s2s_keras.optimizers.novograd import NovoGrad as NovoGrad
