@@ -1,0 +1,222 @@
+"""Finds the utterances a model could not learn from, before training starts."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import itertools
+import logging
+import os
+
+import numpy as np
+
+from s2s_keras.data.manifest import UtteranceError
+from s2s_keras.ops.audio import audio_info, load_audio
+
+_DURATION_TOLERANCE = 0.25  # seconds a manifest's duration may be off (rounding, MP3 headers), plus 1 %
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """An utterance that passed all checks: its `utterance`, `labels` (int32 array) and `duration` in seconds."""
+
+    utterance: object
+    labels: np.ndarray
+    duration: float
+
+
+class SkipReport:
+    """Counts what was left out and why.
+
+    Example:
+
+    >>> report = SkipReport()
+    >>> report.add(UtteranceError("empty text", "train.jsonl, line 3", "the text is empty."))
+    >>> report.counts, report.summary()
+    ({'empty text': 1}, 'Skipped 1 utterance: 1 empty text (train.jsonl, line 3).')
+    """
+
+    def __init__(self):
+        self.errors = []
+
+    def add(self, error):
+        """Counts one `UtteranceError`."""
+        self.errors.append(error)
+
+    @property
+    def counts(self):
+        return dict(collections.Counter(error.reason for error in self.errors))
+
+    def summary(self):
+        """One line: how many for each reason, with the place of the first of each."""
+        if not self.errors:
+            return "Skipped no utterance."
+        first = {error.reason: error.where for error in reversed(self.errors)}
+        parts = [f"{count} {reason} ({first[reason]}{', ...' if count > 1 else ''})" for reason, count in self.counts.items()]
+        return f"Skipped {len(self.errors)} utterance{'s' * (len(self.errors) > 1)}: {'; '.join(parts)}."
+
+    def log(self):
+        """Sends the summary to the log, as a warning, where anything was skipped."""
+        if self.errors:
+            logging.getLogger("s2s_keras").warning(self.summary())
+
+
+class AudioReader:
+    """Reads the audio of an utterance, once if it is to stay in memory.
+
+    Args:
+        sample_rate: int, samples per second. Default 16000.
+        resample: bool, whether files of other rates are converted or refused. Default True.
+        cache: bool, whether decoded audio stays in memory (64 KB per second of 16 kHz audio). Default False.
+
+    Example:
+
+    >>> AudioReader(cache=True).sample_rate
+    16000
+    """
+
+    def __init__(self, sample_rate=16000, resample=True, cache=False):
+        self.sample_rate = sample_rate
+        self.resample = resample
+        self.cache = {} if cache else None
+
+    def __call__(self, utterance):
+        """Returns float32 (samples,); raises `UtteranceError` where the file cannot be read."""
+        if self.cache is not None and utterance in self.cache:
+            return self.cache[utterance]
+        offset, duration = (0.0, None) if utterance.offset is None else (utterance.offset, utterance.duration)
+        try:
+            audio = load_audio(utterance.audio, self.sample_rate, offset, duration, resample=self.resample)
+        except ValueError as error:
+            raise UtteranceError("unreadable audio", utterance.where, str(error)) from error
+        if self.cache is not None:
+            self.cache[utterance] = audio
+        return audio
+
+    def duration(self, utterance):
+        """Seconds of the utterance, from the file's header; raises `UtteranceError` where that is not possible."""
+        try:
+            rate, samples, _ = audio_info(utterance.audio)
+        except ValueError as error:
+            raise UtteranceError("unreadable audio", utterance.where, str(error)) from error
+        if rate != self.sample_rate and not self.resample:
+            raise UtteranceError(
+                "wrong sample rate",
+                utterance.where,
+                f"{utterance.audio} has {rate} Hz where {self.sample_rate} Hz is expected; convert it or set resample=True.",
+            )
+        seconds = samples / rate
+        rest = seconds - (utterance.offset or 0.0)
+        expected = rest if utterance.duration is None else utterance.duration
+        tolerance = _DURATION_TOLERANCE + 0.01 * expected
+        too_long = utterance.offset is None and rest - expected > tolerance
+        if samples == 0 or rest <= 0 or expected - rest > tolerance or too_long:
+            raise UtteranceError(
+                "wrong duration" if samples else "unreadable audio",
+                utterance.where,
+                f"{utterance.audio} lasts {seconds:.3f} s, the manifest says offset {utterance.offset} and duration "
+                f"{utterance.duration}; mend the manifest, or give an offset (0 will do) where only a part is meant.",
+            )
+        return rest if utterance.offset is None else min(expected, rest)
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a model accepts.
+
+    Args:
+        min_duration: float, seconds. Default 0.
+        max_duration: float or None, seconds. Default None, no limit.
+        frames_per_second: float or None, output frames of the model per second of audio; labels that need more frames
+            than there are (CTC needs one per label and one between equal neighbours) are refused. Default None.
+    """
+
+    min_duration: float = 0.0
+    max_duration: float | None = None
+    frames_per_second: float | None = None
+
+
+def encode_labels(utterance, tokenizer, normalize=None):
+    """Token ids of the transcript, or an `UtteranceError` that says why there are none."""
+    text = utterance.text if normalize is None else normalize(utterance.text)
+    if not text.strip():
+        raise UtteranceError("empty text", utterance.where, "the text is empty; leave the line out or write what is said.")
+    try:
+        labels = np.asarray(tokenizer.encode(text), "int32")
+    except ValueError as error:
+        raise UtteranceError("unknown label", utterance.where, f"the text {text!r} cannot be encoded: {error}") from error
+    if labels.min() < 1 or labels.max() >= tokenizer.vocabulary_size:
+        raise UtteranceError(
+            "unknown label",
+            utterance.where,
+            f"labels must lie in 1..{tokenizer.vocabulary_size - 1} (0 is the blank), the text {text!r} gives "
+            f"{sorted(set(labels.tolist()))}.",
+        )
+    return labels
+
+
+def check_duration(utterance, seconds, labels, limits):
+    """Raises an `UtteranceError` where the utterance is outside the limits."""
+    if seconds < limits.min_duration:
+        raise UtteranceError(
+            "too short", utterance.where, f"{utterance.audio} lasts {seconds:.3f} s, min_duration is {limits.min_duration}."
+        )
+    if limits.max_duration is not None and seconds > limits.max_duration:
+        raise UtteranceError(
+            "too long", utterance.where, f"{utterance.audio} lasts {seconds:.3f} s, max_duration is {limits.max_duration}."
+        )
+    if limits.frames_per_second is not None:
+        frames = int(seconds * limits.frames_per_second)
+        needed = len(labels) + int(np.count_nonzero(labels[1:] == labels[:-1]))
+        if needed > frames:
+            raise UtteranceError(
+                "too many labels",
+                utterance.where,
+                f"the text needs {needed} output frames, {seconds:.3f} s of {utterance.audio} give {frames}; check that "
+                "text and audio belong together, or use a model with a smaller stride.",
+            )
+
+
+def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, verify="header", on_bad=None):
+    """Turns utterances into examples and finds the ones that cannot be used.
+
+    Args:
+        utterances: sequence of `Utterance`.
+        tokenizer: has `encode(text)` and `vocabulary_size`.
+        reader: `AudioReader`.
+        limits: `Limits`.
+        normalize: callable or None, applied to the text before it is encoded. Default None.
+        verify: str. "header" opens every file and reads its header, "audio" decodes every file once, "manifest"
+            believes the durations of the manifest. Default "header".
+        on_bad: callable or None, receives each `UtteranceError`; None raises the first. Default None.
+
+    Returns:
+        List of `Example`, in the order given.
+
+    Raises:
+        UtteranceError: an utterance cannot be used and `on_bad` is None.
+    """
+
+    def check(utterance):
+        try:
+            labels = encode_labels(utterance, tokenizer, normalize)
+            trusted = verify == "manifest" and utterance.duration is not None
+            seconds = utterance.duration if trusted else reader.duration(utterance)
+            check_duration(utterance, seconds, labels, limits)
+            if verify == "audio":
+                reader(utterance)
+            return Example(utterance, labels, seconds)
+        except UtteranceError as error:
+            return error
+
+    examples = []
+    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        utterances = iter(utterances)
+        while chunk := list(itertools.islice(utterances, 256)):
+            for result in pool.map(check, chunk):
+                if isinstance(result, Example):
+                    examples.append(result)
+                elif on_bad is None:
+                    raise result
+                else:
+                    on_bad(result)
+    return examples

@@ -1,0 +1,160 @@
+"""Lists of utterances: NeMo's JSON lines and OpenSeq2Seq's CSV."""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+
+
+class UtteranceError(ValueError):
+    """One utterance that cannot be used, with the place in the manifest it came from.
+
+    Args:
+        reason: str, a short name that reports count by, e.g. "missing file".
+        where: str, "FILE, line N", or the audio file where there is no manifest.
+        message: str, what is wrong and how to mend it.
+
+    Example:
+
+    >>> print(UtteranceError("empty text", "train.jsonl, line 3", "'text' is empty."))
+    train.jsonl, line 3: 'text' is empty.
+    """
+
+    def __init__(self, reason, where, message):
+        super().__init__(f"{where}: {message}")
+        self.reason = reason
+        self.where = where
+
+
+@dataclasses.dataclass(frozen=True)
+class Utterance:
+    """One recording, or a part of one, and what is said in it.
+
+    Args:
+        audio: str, path of the audio file.
+        text: str, the transcript.
+        duration: float or None, seconds; None means to the end of the file.
+        offset: float or None, second at which the utterance starts; None means the file holds this utterance only.
+        manifest: str or None, the manifest it came from.
+        line: int or None, its line there, from 1.
+
+    Example:
+
+    >>> Utterance("a.wav", "yes", manifest="train.jsonl", line=3).where
+    'train.jsonl, line 3'
+    """
+
+    audio: str
+    text: str
+    duration: float | None = None
+    offset: float | None = None
+    manifest: str | None = None
+    line: int | None = None
+
+    @property
+    def where(self):
+        return self.audio if self.manifest is None else f"{self.manifest}, line {self.line}"
+
+
+def load_manifest(path, on_bad=None):
+    """Reads a manifest: which audio files there are and what is said in them.
+
+    Two formats are told apart by the file's first line. NeMo's JSON lines, one object per line with `audio_filepath`
+    and `text`, and if wished `duration` and `offset` in seconds; other keys are ignored. OpenSeq2Seq's CSV with the
+    header `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
+
+    Args:
+        path: str or path-like, the manifest.
+        on_bad: callable or None. None raises at the first line that cannot be used; a callable receives the
+            `UtteranceError` of each such line and reading goes on. Default None.
+
+    Returns:
+        List of `Utterance`, in the order of the file.
+
+    Raises:
+        UtteranceError: (a `ValueError`) a line does not parse, lacks a key, or names an audio file that is not there.
+        ValueError: the manifest does not exist or holds no utterance.
+
+    Example:
+
+    >>> import json, os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> open(os.path.join(folder, "yes.wav"), "wb").close()
+    >>> path = os.path.join(folder, "train.jsonl")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write(json.dumps({"audio_filepath": "yes.wav", "duration": 1.0, "text": "yes"}))
+    >>> [(u.text, u.duration, u.line) for u in load_manifest(path)]
+    [('yes', 1.0, 1)]
+
+    Reference: NVIDIA NeMo's manifests; OpenSeq2Seq's `Speech2TextDataLayer` (its CSV holds no duration: it is read from
+    the audio file when needed, and `wav_filesize` is ignored).
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise ValueError(f"{path}: no such manifest; expected a file of JSON lines or CSV.")
+    utterances = []
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        rows = _csv_rows(file, path) if first.startswith("wav_filename") else _json_rows(file, path)
+        try:
+            for row in rows:
+                try:
+                    utterances.append(_utterance(row, path))
+                except UtteranceError as error:
+                    if on_bad is None:
+                        raise
+                    on_bad(error)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: the manifest is not UTF-8 text ({error}).") from error
+    if not utterances and on_bad is None:
+        raise ValueError(f"{path}: the manifest holds no utterance.")
+    return utterances
+
+
+def _json_rows(file, path):
+    for line, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except json.JSONDecodeError as error:
+            row = UtteranceError("bad line", f"{path}, line {line}", f"not a JSON object ({error}).")
+        else:
+            if not isinstance(row, dict):
+                row = UtteranceError("bad line", f"{path}, line {line}", f"not a JSON object but {text.strip()[:60]!r}.")
+        yield line, row, ("audio_filepath", "text")
+
+
+def _csv_rows(file, path):
+    reader = csv.DictReader(file)
+    for row in reader:
+        if None in row or None in row.values():
+            row = UtteranceError(
+                "bad line",
+                f"{path}, line {reader.line_num}",
+                f"the number of fields differs from the header's {len(reader.fieldnames)}; quote fields with commas.",
+            )
+        yield reader.line_num, row, ("wav_filename", "transcript")
+
+
+def _utterance(row, path):
+    line, row, (audio_key, text_key) = row
+    where = f"{path}, line {line}"
+    if isinstance(row, UtteranceError):
+        raise row
+    for key in (audio_key, text_key):
+        if not isinstance(row.get(key), str):
+            raise UtteranceError("bad line", where, f"expected a string at {key!r}, got the keys {sorted(map(str, row))}.")
+    times = {}
+    for key, smallest in (("duration", "above 0"), ("offset", "0 or above")):
+        value = row.get(key)
+        times[key] = value
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if value is not None and not (number and (value > 0 or (value == 0 and key == "offset"))):
+            raise UtteranceError("bad line", where, f"{key!r} must be a number of seconds, {smallest}, got {value!r}.")
+    audio = os.path.join(os.path.dirname(path), row[audio_key])
+    if not os.path.isfile(audio):
+        raise UtteranceError("missing file", where, f"the audio file {audio} does not exist.")
+    return Utterance(audio, row[text_key], times["duration"], times["offset"], path, line)

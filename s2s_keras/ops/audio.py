@@ -1,0 +1,130 @@
+"""Audio files as arrays."""
+
+import os
+import re
+
+import numpy as np
+
+_SUPPORTED = "wav, flac, ogg (Vorbis or Opus), mp3 and the other formats of libsndfile"
+_UNKNOWN_LENGTH = (0, 0xFFFFFFFF)  # what programs that write to a pipe put for the size of a WAV file
+_MAX_PEAK = 16.0  # 24 dB above full scale: such samples are integers stored as floats, not audio in [-1, 1]
+
+
+def load_audio(path, sample_rate=16000, offset=0.0, duration=None, resample=True):
+    """Reads an audio file as one channel of float32 samples.
+
+    Channels are averaged and other sample rates converted with soxr at its HQ setting.
+
+    Args:
+        path: str or path-like, a wav, flac, ogg, mp3 or other file that libsndfile reads.
+        sample_rate: int, samples per second of the result. Default 16000.
+        offset: float, seconds to skip at the start. Default 0.
+        duration: float or None, seconds to read; None reads to the end. Default None.
+        resample: bool, whether a file of another sample rate is converted or refused. Default True.
+
+    Returns:
+        float32 array (samples,) in [-1, 1] (a lossy codec or the resampling filter may overshoot a little).
+
+    Raises:
+        ValueError: the file is missing, empty, cut off, damaged, of an unsupported format, of another sample rate when
+            `resample` is False, shorter than `offset + duration`, or holds NaN or samples far outside [-1, 1]. The
+            message is one sentence that names the file.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import soundfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "tone.wav")
+    >>> soundfile.write(path, np.zeros((8000, 2)), 8000)
+    >>> load_audio(path).shape, load_audio(path, offset=0.25, duration=0.5).shape
+    ((16000,), (8000,))
+    """
+    audio, rate = _read(os.fspath(path), offset, duration)
+    if rate != sample_rate:
+        if not resample:
+            raise ValueError(
+                f"{path}: the sample rate is {rate} Hz where {sample_rate} Hz is expected; convert the file or allow "
+                "resampling."
+            )
+        import soxr
+
+        audio = soxr.resample(audio, rate, sample_rate, quality="HQ")
+    return audio
+
+
+def audio_info(path):
+    """Sample rate and length of an audio file, from its header alone.
+
+    Args:
+        path: str or path-like, the file.
+
+    Returns:
+        Tuple (sample_rate, num_samples, format): int, int and libsndfile's name of the format, e.g. "FLAC".
+
+    Raises:
+        ValueError: the file is missing, empty, of an unsupported format, or a WAV file shorter than its header says.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import soundfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "tone.wav")
+    >>> soundfile.write(path, np.zeros(8000), 8000)
+    >>> audio_info(path)
+    (8000, 8000, 'WAV')
+    """
+    with _open(os.fspath(path)) as file:
+        return file.samplerate, file.frames, file.format
+
+
+def _open(path):
+    import soundfile
+
+    if not os.path.isfile(path):
+        raise ValueError(f"{path}: no such audio file{' (it is a folder)' if os.path.isdir(path) else ''}.")
+    if os.path.getsize(path) == 0:
+        raise ValueError(f"{path}: the file is empty (0 bytes).")
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path}: cannot be read as audio ({_reason(error)}); supported are {_SUPPORTED}.") from error
+    if file.format == "WAV":
+        size = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+        if size and int(size[1]) > int(size[2]) and int(size[1]) not in _UNKNOWN_LENGTH:
+            file.close()
+            raise ValueError(f"{path}: the file is cut off, its header says {size[1]} bytes of audio, {size[2]} are there.")
+    return file
+
+
+def _read(path, offset, duration):
+    import soundfile
+
+    with _open(path) as file:
+        rate, frames = file.samplerate, file.frames
+        start = round(offset * rate)
+        wanted = frames - start if duration is None else round(duration * rate)
+        if frames == 0:
+            raise ValueError(f"{path}: the file holds no samples.")
+        if offset < 0 or wanted <= 0 or start + wanted > frames + rate // 100:
+            raise ValueError(
+                f"{path}: the file lasts {frames / rate:.3f} s, offset {offset} s and duration {duration} s are not inside it."
+            )
+        try:
+            file.seek(start)
+            audio = file.read(min(wanted, frames - start), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{path}: the file is damaged or cut off ({_reason(error)}).") from error
+        shortest = 0.9 if file.format in ("MP3", "MPEG") else 1.0  # MP3 headers only estimate the length
+        if len(audio) < shortest * min(wanted, frames - start):
+            raise ValueError(f"{path}: the file is cut off, {len(audio)} of {wanted} samples could be read.")
+    audio = audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1)
+    peak = max(audio.max(), -audio.min())  # NaN if any sample is
+    if not peak <= _MAX_PEAK:
+        raise ValueError(f"{path}: the samples reach {peak}, expected finite values in [-1, 1].")
+    return np.ascontiguousarray(audio), rate
+
+
+def _reason(error):
+    return str(error).rsplit(": ", 1)[-1].rstrip(". ") or "unknown reason"
