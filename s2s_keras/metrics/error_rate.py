@@ -30,16 +30,18 @@ class ErrorRate(NamedTuple):
 def word_error_rate(references, hypotheses):
     """Counts the words that differ between reference and recognized texts.
 
-    Words are what `str.split()` gives. Counts are summed over all pairs before they are divided, as the field reports it: a
-    long utterance weighs more than a short one. Texts are compared as they are; change case and punctuation beforehand.
+    Words are what `str.split()` gives. Counts are summed over all pairs before they are divided, as the field reports
+    it: a long utterance weighs more than a short one. Texts are compared as they are; change case and punctuation
+    beforehand.
 
     Args:
         references: string or list of strings, what was said.
         hypotheses: string or list of strings, what was recognized, in the same order.
 
     Returns:
-        `ErrorRate` with `rate`, `edits`, `substitutions`, `insertions`, `deletions` and `reference_length`, the number of
-        reference words. References without any word give `rate` 0.0 if nothing was recognized, else the number of insertions.
+        `ErrorRate` with `rate`, `edits`, `substitutions`, `insertions`, `deletions` and `reference_length`, the
+        number of reference words. References without any word give `rate` 0.0 if nothing was recognized, else the
+        number of insertions.
 
     Raises:
         ValueError: the two lists differ in length.
