@@ -1,7 +1,29 @@
 """From files to batches: manifests, decoding, checks, bucketing and augmentation of audio."""
 
-from s2s_keras.data.augmentation import SpeedPerturbation
+from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
+from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
-from s2s_keras.data.speech import SpeechDataset, speech_dataset
+from s2s_keras.data.speech import speech_dataset
+
+__all__ = [
+    "AudioReader",
+    "Augmentation",
+    "BatchPlan",
+    "Example",
+    "Gain",
+    "Limits",
+    "NoiseAtSNR",
+    "SkipReport",
+    "SpeechDataset",
+    "SpeedPerturbation",
+    "TimeShift",
+    "TimeStretch",
+    "Utterance",
+    "UtteranceError",
+    "bucket_boundaries",
+    "check_utterances",
+    "load_manifest",
+    "speech_dataset",
+]

@@ -16,11 +16,16 @@ def bucket_boundaries(durations, num_buckets):
     Returns:
         Tuple of float: the longest duration of each bucket, ascending, the last one covering all.
 
+    Raises:
+        ValueError: `num_buckets` is below 1.
+
     Example:
 
     >>> bucket_boundaries([1.0, 1.1, 1.0, 5.0, 5.2], num_buckets=2)
     (1.1, 5.2)
     """
+    if num_buckets < 1:
+        raise ValueError(f"Expected at least one bucket. Received: num_buckets={num_buckets}.")
     durations = np.sort(np.asarray(durations, "float64"))
     edges = np.unique(durations[np.linspace(0, len(durations) - 1, _CANDIDATES).round().astype(int)])
     count = np.searchsorted(durations, edges, side="right")
@@ -34,7 +39,11 @@ def bucket_boundaries(durations, num_buckets):
     chosen = [len(edges) - 1]
     for choice in reversed(choices):
         chosen.append(choice[chosen[-1]])
-    return tuple(float(np.ceil(round(edges[k] / _GRID, 6)) * _GRID) for k in reversed(chosen))
+    return tuple(sorted({_on_grid(edges[k]) for k in chosen}))
+
+
+def _on_grid(seconds):
+    return float(round(np.ceil(round(seconds / _GRID, 6)) * _GRID, 2))
 
 
 class BatchPlan:
@@ -47,13 +56,13 @@ class BatchPlan:
     Args:
         durations: array-like of float, seconds of each utterance.
         batch_size: int, utterances per batch and worker.
-        boundaries: sequence of float, longest duration of each bucket in seconds, ascending; longer utterances share one
-            more bucket.
-        shuffle: bool, whether utterances and batches change places every epoch. Default False: the file's order within
+        boundaries: sequence of float, longest duration of each bucket in seconds, ascending; longer utterances share
+            one more bucket.
+        shuffle: bool, whether utterances and batches change places every epoch. Default False: the order given, within
             each bucket.
         seed: int, of the shuffling. Default 0.
-        drop_remainder: bool, whether the last batch is left out where it is not full. Default False. Synchronous training
-            on several workers needs True, or one worker may be a batch short.
+        drop_remainder: bool, whether the last batch is left out where it is not full. Default False. Synchronous
+            training on several workers needs True, or one worker may be a batch short.
         num_shards: int, number of workers. Default 1.
         shard_index: int, which of them this one is. Default 0.
 
@@ -85,10 +94,10 @@ class BatchPlan:
                 f"batch_size={batch_size}, num_shards={num_shards}, shard_index={shard_index}."
             )
         boundaries = tuple(float(b) for b in boundaries)
-        if not boundaries or boundaries[0] <= 0 or any(a >= b for a, b in zip(boundaries, boundaries[1:], strict=False)):
+        if not boundaries or boundaries[0] <= 0 or list(boundaries) != sorted(set(boundaries)):
             raise ValueError(f"Bucket boundaries must be positive and ascend, in seconds. Received: {boundaries}.")
-        longest = float(np.ceil(round(self.durations.max() / _GRID, 6)) * _GRID)
-        self.boundaries = boundaries + ((longest,) if self.durations.max() > boundaries[-1] else ())
+        longest = self.durations.max()
+        self.boundaries = boundaries if longest <= boundaries[-1] else (*boundaries, _on_grid(longest))
         self.bucket = np.searchsorted(self.boundaries, self.durations, side="left")
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -99,8 +108,8 @@ class BatchPlan:
         step = batch_size * num_shards
         if drop_remainder and len(self.durations) < step:
             raise ValueError(
-                f"{len(self.durations)} utterances do not fill one batch of {batch_size} on each of {num_shards} workers; "
-                "use a smaller batch_size or drop_remainder=False."
+                f"{len(self.durations)} utterances do not fill one batch of {batch_size} on each of {num_shards} "
+                "workers; use a smaller batch_size or drop_remainder=False."
             )
 
     def __len__(self):

@@ -51,7 +51,7 @@ class SkipReport:
         if not self.errors:
             return "Skipped no utterance."
         first = {error.reason: error.where for error in reversed(self.errors)}
-        parts = [f"{count} {reason} ({first[reason]}{', ...' if count > 1 else ''})" for reason, count in self.counts.items()]
+        parts = [f"{n} {reason} ({first[reason]}{', ...' if n > 1 else ''})" for reason, n in self.counts.items()]
         return f"Skipped {len(self.errors)} utterance{'s' * (len(self.errors) > 1)}: {'; '.join(parts)}."
 
     def log(self):
@@ -81,15 +81,16 @@ class AudioReader:
 
     def __call__(self, utterance):
         """Returns float32 (samples,); raises `UtteranceError` where the file cannot be read."""
-        if self.cache is not None and utterance in self.cache:
-            return self.cache[utterance]
+        key = (utterance.audio, utterance.offset, utterance.duration)
+        if self.cache is not None and key in self.cache:
+            return self.cache[key]
         offset, duration = (0.0, None) if utterance.offset is None else (utterance.offset, utterance.duration)
         try:
             audio = load_audio(utterance.audio, self.sample_rate, offset, duration, resample=self.resample)
         except ValueError as error:
             raise UtteranceError("unreadable audio", utterance.where, str(error)) from error
         if self.cache is not None:
-            self.cache[utterance] = audio
+            self.cache[key] = audio
         return audio
 
     def duration(self, utterance):
@@ -102,7 +103,8 @@ class AudioReader:
             raise UtteranceError(
                 "wrong sample rate",
                 utterance.where,
-                f"{utterance.audio} has {rate} Hz where {self.sample_rate} Hz is expected; convert it or set resample=True.",
+                f"{utterance.audio} has {rate} Hz where {self.sample_rate} Hz is expected; convert it or set "
+                "resample=True.",
             )
         seconds = samples / rate
         rest = seconds - (utterance.offset or 0.0)
@@ -139,11 +141,11 @@ def encode_labels(utterance, tokenizer, normalize=None):
     """Token ids of the transcript, or an `UtteranceError` that says why there are none."""
     text = utterance.text if normalize is None else normalize(utterance.text)
     if not text.strip():
-        raise UtteranceError("empty text", utterance.where, "the text is empty; leave the line out or write what is said.")
+        raise UtteranceError("empty text", utterance.where, "the text is empty; write what is said or drop the line.")
     try:
         labels = np.asarray(tokenizer.encode(text), "int32")
     except ValueError as error:
-        raise UtteranceError("unknown label", utterance.where, f"the text {text!r} cannot be encoded: {error}") from error
+        raise UtteranceError("unknown label", utterance.where, str(error)) from error
     if labels.min() < 1 or labels.max() >= tokenizer.vocabulary_size:
         raise UtteranceError(
             "unknown label",
@@ -156,14 +158,11 @@ def encode_labels(utterance, tokenizer, normalize=None):
 
 def check_duration(utterance, seconds, labels, limits):
     """Raises an `UtteranceError` where the utterance is outside the limits."""
+    lasts = f"{utterance.audio} lasts {seconds:.3f} s"
     if seconds < limits.min_duration:
-        raise UtteranceError(
-            "too short", utterance.where, f"{utterance.audio} lasts {seconds:.3f} s, min_duration is {limits.min_duration}."
-        )
+        raise UtteranceError("too short", utterance.where, f"{lasts}, min_duration is {limits.min_duration} s.")
     if limits.max_duration is not None and seconds > limits.max_duration:
-        raise UtteranceError(
-            "too long", utterance.where, f"{utterance.audio} lasts {seconds:.3f} s, max_duration is {limits.max_duration}."
-        )
+        raise UtteranceError("too long", utterance.where, f"{lasts}, max_duration is {limits.max_duration} s.")
     if limits.frames_per_second is not None:
         frames = int(seconds * limits.frames_per_second)
         needed = len(labels) + int(np.count_nonzero(labels[1:] == labels[:-1]))
@@ -171,8 +170,8 @@ def check_duration(utterance, seconds, labels, limits):
             raise UtteranceError(
                 "too many labels",
                 utterance.where,
-                f"the text needs {needed} output frames, {seconds:.3f} s of {utterance.audio} give {frames}; check that "
-                "text and audio belong together, or use a model with a smaller stride.",
+                f"the text needs {needed} output frames, {lasts}, which gives {frames}; check that text and audio "
+                "belong together, or use a model with a smaller stride.",
             )
 
 

@@ -6,6 +6,9 @@ import json
 import math
 import os
 
+_JSON_KEYS = ("audio_filepath", "text")
+_CSV_KEYS = ("wav_filename", "transcript")
+
 
 class UtteranceError(ValueError):
     """One utterance that cannot be used, with the place in the manifest it came from.
@@ -38,6 +41,7 @@ class Utterance:
         offset: float or None, second at which the utterance starts; None means the file holds this utterance only.
         manifest: str or None, the manifest it came from.
         line: int or None, its line there, from 1.
+        label: object, the class of a recording of noise or of a command ("label" of a JSON line). Default None.
 
     Example:
 
@@ -51,9 +55,11 @@ class Utterance:
     offset: float | None = None
     manifest: str | None = None
     line: int | None = None
+    label: object = None
 
     @property
     def where(self):
+        """What error messages begin with: "MANIFEST, line N", or the audio file where there is no manifest."""
         return self.audio if self.manifest is None else f"{self.manifest}, line {self.line}"
 
 
@@ -61,8 +67,8 @@ def load_manifest(path, on_bad=None):
     """Reads a manifest: which audio files there are and what is said in them.
 
     Two formats are told apart by the file's first line. NeMo's JSON lines, one object per line with `audio_filepath`
-    and `text`, and if wished `duration` and `offset` in seconds; other keys are ignored. OpenSeq2Seq's CSV with the
-    header `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
+    and `text`, and if wished `duration` and `offset` in seconds and a `label`; other keys are ignored. OpenSeq2Seq's
+    CSV with the header `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
 
     Args:
         path: str or path-like, the manifest.
@@ -120,11 +126,13 @@ def _json_rows(file, path):
         try:
             row = json.loads(text)
         except json.JSONDecodeError as error:
-            row = UtteranceError("bad line", f"{path}, line {line}", f"not a JSON object ({error}).")
+            message = f"neither a JSON object ({error}) nor part of a CSV file with the header wav_filename,..."
+            row = UtteranceError("bad line", f"{path}, line {line}", message)
         else:
             if not isinstance(row, dict):
-                row = UtteranceError("bad line", f"{path}, line {line}", f"not a JSON object but {text.strip()[:60]!r}.")
-        yield line, row, ("audio_filepath", "text")
+                message = f"expected a JSON object, got {text.strip()[:60]!r}."
+                row = UtteranceError("bad line", f"{path}, line {line}", message)
+        yield line, row, _JSON_KEYS
 
 
 def _csv_rows(file, path):
@@ -136,7 +144,7 @@ def _csv_rows(file, path):
                 f"{path}, line {reader.line_num}",
                 f"the number of fields differs from the header's {len(reader.fieldnames)}; quote fields with commas.",
             )
-        yield reader.line_num, row, ("wav_filename", "transcript")
+        yield reader.line_num, row, _CSV_KEYS
 
 
 def _utterance(row, path):
@@ -146,15 +154,22 @@ def _utterance(row, path):
         raise row
     for key in (audio_key, text_key):
         if not isinstance(row.get(key), str):
-            raise UtteranceError("bad line", where, f"expected a string at {key!r}, got the keys {sorted(map(str, row))}.")
-    times = {}
-    for key, smallest in (("duration", "above 0"), ("offset", "0 or above")):
-        value = row.get(key)
-        times[key] = value
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if value is not None and not (number and (value > 0 or (value == 0 and key == "offset"))):
-            raise UtteranceError("bad line", where, f"{key!r} must be a number of seconds, {smallest}, got {value!r}.")
+            raise UtteranceError("bad line", where, f"expected text at the key {key!r}, got {_shown(row)}.")
+    duration, offset = row.get("duration"), row.get("offset")
+    if duration is not None and not (_is_number(duration) and duration > 0):
+        raise UtteranceError("bad line", where, f"'duration' must be seconds above 0, got {duration!r}.")
+    if offset is not None and not (_is_number(offset) and offset >= 0):
+        raise UtteranceError("bad line", where, f"'offset' must be seconds, 0 or above, got {offset!r}.")
     audio = os.path.join(os.path.dirname(path), row[audio_key])
     if not os.path.isfile(audio):
         raise UtteranceError("missing file", where, f"the audio file {audio} does not exist.")
-    return Utterance(audio, row[text_key], times["duration"], times["offset"], path, line)
+    return Utterance(audio, row[text_key], duration, offset, path, line, row.get("label"))
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shown(row):
+    text = json.dumps(row)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -94,7 +94,7 @@ def _open(path):
         size = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
         if size and int(size[1]) > int(size[2]) and int(size[1]) not in _UNKNOWN_LENGTH:
             file.close()
-            raise ValueError(f"{path}: the file is cut off, its header says {size[1]} bytes of audio, {size[2]} are there.")
+            raise ValueError(f"{path}: the file is cut off, {size[2]} of the {size[1]} bytes of audio are there.")
     return file
 
 
@@ -109,7 +109,8 @@ def _read(path, offset, duration):
             raise ValueError(f"{path}: the file holds no samples.")
         if offset < 0 or wanted <= 0 or start + wanted > frames + rate // 100:
             raise ValueError(
-                f"{path}: the file lasts {frames / rate:.3f} s, offset {offset} s and duration {duration} s are not inside it."
+                f"{path}: the file lasts {frames / rate:.3f} s; offset {offset} s and duration {duration} s are not "
+                "inside it."
             )
         try:
             file.seek(start)
