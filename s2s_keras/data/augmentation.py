@@ -150,9 +150,9 @@ def _overlap_add(frames, window, hop):
 class NoiseAtSNR(Augmentation):
     """Adds noise at a drawn signal-to-noise ratio.
 
-    A random stretch of a random noise recording is scaled so that the power of the whole utterance is the drawn number
-    of decibels above the power of the noise. Noise shorter than the utterance is repeated. Noise files are read when
-    first used and stay in memory. The sum may leave [-1, 1] and is not clipped.
+    A random stretch of a random noise recording, one that holds sound, is scaled so that the power of the whole utterance
+    is the drawn number of decibels above the power of the noise. Noise shorter than the utterance is repeated. Noise
+    files are read when first used and stay in memory. The sum may leave [-1, 1] and is not clipped.
 
     Args:
         noise: None for white noise, the path of a manifest of noise recordings, or a sequence of paths and float32
@@ -199,8 +199,11 @@ class NoiseAtSNR(Augmentation):
         noise = self.noise[index]
         if not isinstance(noise, np.ndarray):
             noise = self.noise[index] = load_audio(noise, self.sample_rate)
-        start = rng.integers(max(len(noise) - length, 0) + 1)
-        return np.resize(noise[start:], length)
+        sounding = np.flatnonzero(
+            np.abs(noise) >= 0.01 * np.abs(noise).max()
+        )  # many recordings are filled with silence
+        start = sounding[rng.integers(len(sounding))] - rng.integers(length)
+        return np.resize(noise[np.clip(start, 0, max(len(noise) - length, 0)) :], length)
 
 
 class Gain(Augmentation):

@@ -101,10 +101,10 @@ def load_manifest(path, on_bad=None):
         raise ValueError(f"{path}: no such manifest; expected a file of JSON lines or CSV.")
     utterances = []
     with open(path, encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        rows = _csv_rows(file, path) if first.startswith("wav_filename") else _json_rows(file, path)
         try:
+            first = file.readline()
+            file.seek(0)
+            rows = _csv_rows(file, path) if first.startswith("wav_filename") else _json_rows(file, path)
             for row in rows:
                 try:
                     utterances.append(_utterance(row, path))

@@ -7,6 +7,7 @@ import numpy as np
 
 _SUPPORTED = "wav, flac, ogg (Vorbis or Opus), mp3 and the other formats of libsndfile"
 _UNKNOWN_LENGTH = (0, 0xFFFFFFFF)  # what programs that write to a pipe put for the size of a WAV file
+_OGG_PAGE = 65307  # bytes of the largest page
 _MAX_PEAK = 16.0  # 24 dB above full scale: such samples are integers stored as floats, not audio in [-1, 1]
 
 
@@ -63,7 +64,7 @@ def audio_info(path):
         Tuple (sample_rate, num_samples, format): int, int and libsndfile's name of the format, e.g. "FLAC".
 
     Raises:
-        ValueError: the file is missing, empty, of an unsupported format, or a WAV file shorter than its header says.
+        ValueError: the file is missing, empty, of an unsupported format, or a WAV or Ogg file that is cut off.
 
     Example:
 
@@ -95,7 +96,22 @@ def _open(path):
         if size and int(size[1]) > int(size[2]) and int(size[1]) not in _UNKNOWN_LENGTH:
             file.close()
             raise ValueError(f"{path}: the file is cut off, {size[2]} of the {size[1]} bytes of audio are there.")
+    if file.format == "OGG" and not _ogg_ends(path):
+        file.close()
+        raise ValueError(f"{path}: the file is cut off, the page that ends an Ogg stream is missing.")
     return file
+
+
+def _ogg_ends(path):
+    """Whether the last page is marked as the end of the stream and is whole (RFC 3533, section 6)."""
+    with open(path, "rb") as file:
+        file.seek(-min(os.path.getsize(path), _OGG_PAGE), os.SEEK_END)
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    header = 27 + page[26]
+    return len(page) >= header + sum(page[27:header])
 
 
 def _read(path, offset, duration):

@@ -1,0 +1,122 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from s2s_keras.data import BatchPlan, bucket_boundaries
+
+
+def durations(count=103, seed=0):
+    return np.random.default_rng(seed).gamma(3.0, 2.0, count) + 0.5
+
+
+def padded_total(values, boundaries):
+    return sum(min(b for b in boundaries if b >= v) for v in values)
+
+
+@pytest.mark.parametrize("num_buckets", [1, 2, 3, 4])
+def test_automatic_boundaries_waste_least(num_buckets):
+    values = np.round(durations(12), 2)
+    best = min(
+        padded_total(values, (*inner, values.max()))
+        for inner in itertools.combinations(sorted(set(values))[:-1], num_buckets - 1)
+    )
+    boundaries = bucket_boundaries(values, num_buckets)
+    assert len(boundaries) == num_buckets and list(boundaries) == sorted(boundaries)
+    assert padded_total(values, boundaries) == pytest.approx(best)
+
+
+def test_automatic_boundaries_cover_all_of_a_large_corpus():
+    values = durations(5000)
+    boundaries = bucket_boundaries(values, 6)
+    assert len(boundaries) == 6 and boundaries[-1] >= values.max() > boundaries[-1] - 0.02
+    quantiles = np.quantile(values, np.arange(1, 7) / 6)
+    assert padded_total(values, boundaries) < 0.97 * padded_total(values, quantiles)
+
+
+def test_fewer_durations_than_buckets():
+    assert bucket_boundaries([1.0, 1.0, 2.0], 5) == (1.0, 2.0)
+    assert bucket_boundaries([1.0], 3) == (1.0,)
+    with pytest.raises(ValueError, match="at least one bucket"):
+        bucket_boundaries([1.0], 0)
+
+
+def test_batches_come_from_one_bucket_and_only_the_last_is_not_full():
+    values = durations()
+    plan = BatchPlan(values, 8, bucket_boundaries(values, 3), shuffle=True)
+    batches = plan.batches(0)
+    assert len(batches) == len(plan) == 13
+    assert [len(b) for b in batches] == [8] * 12 + [103 - 96]
+    mixed = [b for b in batches if len(set(plan.bucket[b])) > 1]
+    assert len(mixed) <= 3
+    assert sorted(np.concatenate(batches)) == list(range(103))
+    for batch in batches:
+        assert values[batch].max() <= plan.boundaries[plan.bucket[batch].max()]
+
+
+def test_longer_than_the_last_boundary_is_one_more_bucket():
+    plan = BatchPlan([1.0, 7.313, 2.0], 1, (2.0,))
+    assert plan.boundaries == (2.0, 7.32) and plan.bucket.tolist() == [0, 1, 0]
+
+
+def test_without_shuffling_one_bucket_keeps_the_order():
+    plan = BatchPlan(durations(10), 4, (100.0,))
+    for epoch in range(2):
+        assert [b.tolist() for b in plan.batches(epoch)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def flat(batches):
+    return [b.tolist() for b in batches]
+
+
+def test_shuffling_is_by_seed_and_epoch():
+    def plan(seed):
+        return BatchPlan(durations(), 8, (4.0, 8.0), shuffle=True, seed=seed)
+
+    assert flat(plan(0).batches(3)) == flat(plan(0).batches(3))
+    assert flat(plan(0).batches(3)) != flat(plan(0).batches(4))
+    assert flat(plan(0).batches(3)) != flat(plan(1).batches(3))
+
+
+@pytest.mark.parametrize("count", [96, 97, 103, 118])
+@pytest.mark.parametrize("num_shards", [2, 3])
+def test_shards_overlap_nowhere_and_lose_nothing(count, num_shards):
+    values = durations(count)
+    plans = [
+        BatchPlan(values, 8, (4.0, 8.0), shuffle=True, num_shards=num_shards, shard_index=k) for k in range(num_shards)
+    ]
+    shards = [plan.batches(1) for plan in plans]
+    assert [len(s) for s in shards] == [len(plan) for plan in plans]
+    assert sorted(np.concatenate([b for s in shards for b in s])) == list(range(count))
+
+
+def test_shards_work_in_step_when_the_remainder_is_dropped():
+    values = durations(103)
+    plans = [
+        BatchPlan(values, 4, (4.0, 8.0), shuffle=True, drop_remainder=True, num_shards=3, shard_index=k)
+        for k in range(3)
+    ]
+    shards = [plan.batches(5) for plan in plans]
+    assert [len(s) for s in shards] == [103 // 12] * 3 == [len(plan) for plan in plans]
+    assert {len(b) for s in shards for b in s} == {4}
+    together = np.concatenate([b for s in shards for b in s])
+    assert len(set(together)) == len(together) == 103 // 12 * 12
+    # At each step the workers' batches come from the same bucket, but for those made of left-overs.
+    mixed = [step for step in zip(*shards, strict=True) if len({plans[0].bucket[i] for b in step for i in b}) > 1]
+    assert len(mixed) <= 2
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"batch_size": 0}, "batch_size of at least 1"),
+        ({"shard_index": 2, "num_shards": 2}, "shard_index < num_shards"),
+        ({"boundaries": ()}, "must be positive and ascend"),
+        ({"boundaries": (4.0, 2.0)}, "must be positive and ascend"),
+        ({"boundaries": (0.0, 2.0)}, "must be positive and ascend"),
+        ({"batch_size": 11, "drop_remainder": True}, "do not fill one batch"),
+    ],
+)
+def test_arguments_out_of_range(change, message):
+    with pytest.raises(ValueError, match=message):
+        BatchPlan(**{"durations": durations(10), "batch_size": 2, "boundaries": (4.0,), **change})
