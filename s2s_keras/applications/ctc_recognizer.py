@@ -1,7 +1,10 @@
 """What every CTC speech recognizer shares: audio in, logits out, text on request."""
 
+import os
+
 import keras
 import numpy as np
+import soxr
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.decoding import ctc_greedy
@@ -65,7 +68,7 @@ class CTCRecognizer(Application):
             x = spec_augment(x)
         x = encoder(x)
         if include_top:
-            x = keras.layers.Conv1D(vocabulary_size, 1, dtype="float32", name="logits")(x)
+            x = keras.layers.Dense(vocabulary_size, dtype="float32", name="logits")(x)
             x = BlankPadding(name="blank_padding")(x)
         super().__init__(inputs=inputs, outputs=x, dtype=dtype, **kwargs)
         self.vocabulary_size = vocabulary_size
@@ -101,7 +104,7 @@ class CTCRecognizer(Application):
                 "Build the model with `tokenizer=...`, include_top=True and a front end."
             )
         single = not isinstance(audio, (list, tuple))
-        recordings = [load_audio(a, self.sample_rate, array_rate=sample_rate) for a in ([audio] if single else audio)]
+        recordings = [_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)]
         texts = [""] * len(recordings)
         for indices, batch in _batches(recordings, batch_size, self.sample_rate):
             token_ids = ctc_greedy(self.predict_on_batch(batch))
@@ -132,6 +135,23 @@ def _tokenizer(tokenizer, vocabulary_size):
             f"Pass vocabulary_size={tokenizer.vocabulary_size}, or another tokenizer."
         )
     return tokenizer
+
+
+def _waveform(audio, sample_rate, array_rate):
+    """A path or an array as float32 samples at `sample_rate`."""
+    if isinstance(audio, (str, os.PathLike)):
+        return load_audio(audio, sample_rate)
+    audio = np.asarray(audio)
+    if audio.dtype == np.int16:
+        audio = audio / 32768.0
+    if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating) or not np.all(np.isfinite(audio)):
+        raise ValueError(
+            "A recording is a path, or an array of shape (samples,) of finite floats in [-1, 1] or of int16. Received: "
+            f"shape {audio.shape}, dtype {audio.dtype}. Mix channels and convert integers first."
+        )
+    if array_rate not in (None, sample_rate):
+        audio = soxr.resample(audio, array_rate, sample_rate, quality="HQ")
+    return audio.astype("float32")
 
 
 def _batches(recordings, batch_size, sample_rate):

@@ -37,7 +37,7 @@ class BlankPadding(keras.layers.Layer):
 
     def call(self, inputs, mask=None):
         if mask is None:
-            return ops.identity(inputs)
+            return inputs
         blank = ops.one_hot(self.blank, inputs.shape[-1], dtype="float32")
         return ops.where(mask[..., None], inputs, (1.0 - blank) * IMPOSSIBLE)
 

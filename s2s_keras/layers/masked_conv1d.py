@@ -104,9 +104,7 @@ class MaskedConv1D(keras.layers.Layer):
             shape = (self.kernel_size, channels, 1)
             self.depthwise_kernel = self.add_weight(shape, self.kernel_initializer, name="depthwise_kernel")
             shape = (1, channels, self.filters)
-            self.pointwise_kernel = self.add_weight(
-                shape, keras.initializers.clone_initializer(self.kernel_initializer), name="pointwise_kernel"
-            )
+            self.pointwise_kernel = self.add_weight(shape, self.kernel_initializer, name="pointwise_kernel")
         else:
             shape = (self.kernel_size, channels // self.groups, self.filters)
             self.kernel = self.add_weight(shape, self.kernel_initializer, name="kernel")
