@@ -7,7 +7,10 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 
 .PHONY: demo test doctest lint clean
 
+# The package is installed as a user gets it, not editable, and anew every time.
 demo: $(DEMO)/.installed
+	rm -rf build
+	$(DEMO)/bin/pip install $(PIP_FLAGS) --no-deps --force-reinstall .
 	KERAS_BACKEND=jax $(DEMO)/bin/s2s-keras demo --output $(OUTPUT)
 
 test: $(TEST)/.installed
@@ -27,7 +30,7 @@ $(DEMO)/.installed: setup.cfg requirements-jax.txt
 	@echo "Installing s2s_keras with JAX into $(DEMO): 0.9 GB, a minute or two ..."
 	$(PYTHON) -m venv --clear $(DEMO)
 	$(DEMO)/bin/pip install $(PIP_FLAGS) -r requirements-jax.txt
-	$(DEMO)/bin/pip install $(PIP_FLAGS) --no-deps "keras-hub>=0.32" -e .
+	$(DEMO)/bin/pip install $(PIP_FLAGS) --no-deps "keras-hub>=0.32"
 	@touch $@
 
 $(TEST)/.installed: setup.cfg

@@ -50,7 +50,7 @@ def choose_backend():
 
 
 def silence_native_logs():
-    """Drops what C++ libraries print to file descriptor 2, unless TF_CPP_MIN_LOG_LEVEL is set; Python's stderr stays."""
+    """Drops what C++ libraries print to file descriptor 2 unless TF_CPP_MIN_LOG_LEVEL is set; Python's stderr stays."""
     if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -87,7 +87,8 @@ def transcribe(
     _check_files(files)
     texts = _load(preset).transcribe([str(file) for file in files], batch_size=batch_size)
     if as_json:
-        print(json.dumps([{"file": str(file), "text": text} for file, text in zip(files, texts, strict=True)], indent=2))
+        rows = [{"file": str(file), "text": text} for file, text in zip(files, texts, strict=True)]
+        print(json.dumps(rows, indent=2))
         return
     for file, text in zip(files, texts, strict=True):
         print(text if len(files) == 1 else f"{file}: {text}")
@@ -96,7 +97,9 @@ def transcribe(
 @app.command()
 def evaluate(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, a folder, or a hub handle.")],
-    manifest: Annotated[Path, typer.Option(help="JSON lines (audio_filepath, text) or CSV (wav_filename, transcript).")],
+    manifest: Annotated[
+        Path, typer.Option(help="JSON lines with audio_filepath and text, or CSV with wav_filename and transcript.")
+    ],
     as_json: JsonOption = False,
     batch_size: BatchSizeOption = 8,
 ):
@@ -113,7 +116,7 @@ def evaluate(
     utterances = load_manifest(manifest)
     model = _load(preset)
     start = time.perf_counter()
-    recordings = [load_audio(u.audio, model.sample_rate, offset=u.offset or 0.0, duration=u.duration) for u in utterances]
+    recordings = [load_audio(u.audio, model.sample_rate, u.offset or 0.0, u.duration) for u in utterances]
     hypotheses = model.transcribe(recordings, batch_size=batch_size)
     elapsed = time.perf_counter() - start
     references = [utterance.text for utterance in utterances]

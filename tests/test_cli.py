@@ -1,0 +1,216 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from s2s_keras import __version__, cli
+from s2s_keras.presets import list_presets
+
+CLIPS = Path(__file__).resolve().parents[1] / "s2s_keras" / "presets" / "clips"
+FILES = sorted(str(path) for path in CLIPS.glob("*.flac"))
+MANIFEST = str(CLIPS / "manifest.jsonl")
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """A preset folder with a tiny untrained network."""
+    import keras
+
+    from s2s_keras.applications import Jasper
+
+    keras.utils.set_random_seed(0)
+    model = Jasper(blocks=((16, 5, 0.0),), repeat=1, prologue=(16, 5, 0.0), epilogue=((16, 1, 0.0),))
+    folder = tmp_path_factory.mktemp("preset")
+    model.save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Function (arguments) -> (exit code, stdout, stderr) of the console script, in this process."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # file descriptor 2 belongs to pytest here
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["s2s-keras", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            cli.main()
+        out, err = capsys.readouterr()
+        return exit.value.code or 0, out, err
+
+    return run
+
+
+def spawn(*arguments):
+    """The console script as a user starts it."""
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    code = "from s2s_keras.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, cwd=CLIPS.parents[2]
+    )
+
+
+def test_version(run):
+    assert run("--version") == (0, f"{__version__}\n", "")
+
+
+def test_presets_json(run):
+    code, out, _ = run("presets", "--json")
+    assert code == 0
+    assert json.loads(out) == list_presets()
+    for card in json.loads(out):
+        assert set(card) == {"name", "application", "task", "data", "licence", "metrics"}
+
+
+def test_presets_table_names_every_preset(run):
+    out = run("presets")[1]
+    for card in list_presets():
+        assert card["name"] in out
+
+
+def test_transcribe_json_keeps_the_order(run, preset):
+    from s2s_keras.applications import from_preset
+
+    files = [FILES[2], FILES[0]]
+    code, out, _ = run("transcribe", *files, "--preset", preset, "--json")
+    texts = from_preset(preset).transcribe(files)
+    assert code == 0
+    assert json.loads(out) == [{"file": file, "text": text} for file, text in zip(files, texts, strict=True)]
+
+
+def test_transcribe_prints_text(run, preset):
+    one = run("transcribe", FILES[0], "--preset", preset)[1]
+    two = run("transcribe", FILES[0], FILES[1], "--preset", preset)[1].splitlines()
+    assert two[0] == f"{FILES[0]}: {one.rstrip()}"
+    assert len(two) == 2
+
+
+def test_evaluate_json(run, preset):
+    import jiwer
+
+    from s2s_keras.applications import from_preset
+
+    code, out, _ = run("evaluate", preset, "--manifest", MANIFEST, "--json")
+    result = json.loads(out)
+    rows = [json.loads(line) for line in Path(MANIFEST).read_text().splitlines()]
+    references = [row["text"] for row in rows]
+    hypotheses = from_preset(preset).transcribe([str(CLIPS / row["audio_filepath"]) for row in rows])
+    assert code == 0
+    assert list(result) == ["wer", "cer", "utterances", "seconds", "rtf"]
+    assert result["wer"] == pytest.approx(jiwer.wer(references, hypotheses))
+    assert result["cer"] == pytest.approx(jiwer.cer(references, hypotheses))
+    assert result["utterances"] == len(rows)
+    assert result["seconds"] == pytest.approx(sum(row["duration"] for row in rows), abs=0.3)
+    assert result["rtf"] > 0
+
+
+def test_evaluate_reads_the_part_that_a_manifest_names(run, preset, tmp_path):
+    rows = [{"audio_filepath": FILES[0], "text": "a", "offset": 0.5, "duration": 1.0}]
+    (tmp_path / "part.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = json.loads(run("evaluate", preset, "--manifest", tmp_path / "part.jsonl", "--json")[1])
+    assert result["seconds"] == pytest.approx(1.0)
+
+
+def test_evaluate_table(run, preset):
+    out = run("evaluate", preset, "--manifest", MANIFEST)[1]
+    assert "WER" in out and "real-time factor" in out
+
+
+def test_demo_prints_every_clip_and_draws(run, preset, tmp_path):
+    code, out, _ = run("demo", "--preset", preset, "--output", tmp_path / "picture.png")
+    assert code == 0
+    for line in Path(MANIFEST).read_text().splitlines():
+        assert json.loads(line)["text"] in out
+    assert out.count("real-time factor") == len(FILES)
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def break_manifest(tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"audio_filepath": \n')
+    return ("evaluate", "PRESET", "--manifest", tmp_path / "bad.jsonl"), "bad.jsonl, line 1"
+
+
+def truncate_audio(tmp_path):
+    (tmp_path / "cut.flac").write_bytes(Path(FILES[0]).read_bytes()[:2000])
+    return ("transcribe", tmp_path / "cut.flac", "--preset", "PRESET"), "cut.flac"
+
+
+def write_text_as_audio(tmp_path):
+    (tmp_path / "text.wav").write_text("not audio")
+    return ("transcribe", tmp_path / "text.wav", "--preset", "PRESET"), "text.wav"
+
+
+def drop_weights(tmp_path):
+    shutil.copytree(tmp_path / "preset", tmp_path / "broken", ignore=shutil.ignore_patterns("*.h5"))
+    return ("transcribe", FILES[0], "--preset", tmp_path / "broken"), "model.weights"
+
+
+ERRORS = {
+    "missing audio": lambda tmp_path: (("transcribe", tmp_path / "no.wav"), "no such file"),
+    "folder as audio": lambda tmp_path: (("transcribe", tmp_path), "is a folder"),
+    "not audio": write_text_as_audio,
+    "audio cut off": truncate_audio,
+    "missing manifest": lambda tmp_path: (("evaluate", "PRESET", "--manifest", tmp_path / "no.jsonl"), "no such file"),
+    "broken manifest": break_manifest,
+    "unknown preset": lambda tmp_path: (("transcribe", FILES[0], "--preset", "jaspr_an4"), "no preset 'jaspr_an4'"),
+    "folder without preset": lambda tmp_path: (("transcribe", FILES[0], "--preset", tmp_path), "not a preset"),
+    "preset without weights": drop_weights,
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_a_mistake_gives_one_sentence_and_exit_code_2(case, run, preset, tmp_path):
+    shutil.copytree(preset, tmp_path / "preset")
+    arguments, expected = ERRORS[case](tmp_path)
+    code, out, err = run(*[preset if argument == "PRESET" else argument for argument in arguments])
+    assert (code, out) == (2, "")
+    assert err.startswith("s2s-keras: ") and expected in err
+    assert err.count("\n") == 1
+
+
+def test_unknown_preset_names_the_close_ones(run):
+    name = list_presets()[0]["name"]
+    assert name in run("transcribe", FILES[0], "--preset", name[:-1])[2]
+
+
+def test_output_of_a_process_is_pure(preset):
+    result = spawn("evaluate", preset, "--manifest", MANIFEST, "--json")
+    assert set(json.loads(result.stdout)) == {"wer", "cer", "utterances", "seconds", "rtf"}
+    assert result.stdout.count("\n") == 1
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_error_of_a_process_reaches_stderr():
+    result = spawn("transcribe", "no.wav")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "s2s-keras: no.wav: no such file.\n"
+
+
+@pytest.mark.parametrize(
+    ("installed", "configured", "expected"),
+    [
+        (("tensorflow", "jax"), None, "tensorflow"),
+        (("jax", "torch"), None, "jax"),
+        (("jax",), "tensorflow", "jax"),
+        (("tensorflow", "torch"), "torch", "torch"),
+        ((), None, None),
+    ],
+)
+def test_backend_is_one_that_is_installed(installed, configured, expected, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", "to be removed again")
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: name in installed or None)
+    if configured:
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": configured}))
+    cli.choose_backend()
+    assert os.environ.get("KERAS_BACKEND") == expected
+
+
+def test_backend_of_the_environment_wins(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    cli.choose_backend()
+    assert os.environ["KERAS_BACKEND"] == "jax"

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from s2s_keras.applications import Jasper
+from s2s_keras.tokenizers import CharacterTokenizer
+from s2s_keras.visualization import emitted_tokens, plot_transcription, words
+
+FRAME = 0.02  # seconds: hops of 10 ms, two to a frame
+
+
+def small_jasper(**kwargs):
+    return Jasper(blocks=((16, 5, 0.0),), repeat=1, prologue=(16, 5, 0.0), epilogue=((16, 1, 0.0),), **kwargs)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_jasper()
+
+
+class Scripted:
+    """A recognizer that says given characters at given frames."""
+
+    def __init__(self, model, script):
+        self.front_end, self.tokenizer, self.sample_rate = model.front_end, model.tokenizer, model.sample_rate
+        self.script = script
+
+    def predict_on_batch(self, batch):
+        num_frames = -(-(batch["audio"].shape[1] // 160 + 1) // 2)
+        logits = np.zeros((1, num_frames, 29), "float32")
+        logits[..., 0] = 9.0
+        for frame, character in self.script.items():
+            logits[0, frame, self.tokenizer.encode(character)[0]] = 20.0
+        return logits
+
+
+def annotations(axes):
+    return [(text.get_text(), text.xy[0]) for text in axes.texts]
+
+
+def test_emitted_tokens_merge_repeats_at_the_most_certain_frame():
+    logits = np.full((6, 3), -1.0)
+    logits[[0, 1, 2, 3, 4, 5], [1, 1, 0, 1, 2, 2]] = [1.0, 3.0, 1.0, 1.0, 5.0, 4.0]
+    assert emitted_tokens(logits) == [(1, 1), (3, 1), (4, 2)]
+
+
+def test_emitted_tokens_of_blanks_are_none():
+    assert emitted_tokens(np.eye(3)[[0, 0]]) == []
+
+
+def test_words_are_split_at_spaces_and_timed():
+    tokenizer = CharacterTokenizer()
+    tokens = list(zip([3, 4, 6, 8], tokenizer.encode("ab c"), strict=True))
+    assert words(tokens, tokenizer, 0.5) == [("ab", 1.5, 2.5), ("c", 4.0, 4.5)]
+
+
+def test_text_stands_where_it_was_said(model):
+    script = {10: "y", 12: "e", 14: "s", 30: " ", 40: "a"}
+    figure = plot_transcription(Scripted(model, script), np.zeros(16000, "float32"))
+    waveform, spectrogram, heat_map = figure.axes[:3]
+    assert annotations(waveform) == [("yes", pytest.approx(12.5 * FRAME)), ("a", pytest.approx(40.5 * FRAME))]
+    expected = [(text, pytest.approx((frame + 0.5) * FRAME)) for frame, text in script.items() if text != " "]
+    assert annotations(heat_map) == expected
+    assert heat_map.get_xlim() == spectrogram.get_xlim() == (0.0, 1.0)
+    assert [label.get_text() for label in heat_map.get_yticklabels()] == ["blank", "space", "a", "e", "s", "y"]
+
+
+def test_heat_map_and_features_span_the_recording(model):
+    figure = plot_transcription(model, np.zeros(24000, "float32"))
+    for axes in figure.axes[1:3]:
+        assert axes.images[0].get_extent()[1] == pytest.approx(1.5, abs=2 * FRAME)
+
+
+def test_neighbouring_words_do_not_overlap(model):
+    script = {10: "e", 11: "i", 12: " ", 13: "a", 14: "t"}
+    figure = plot_transcription(Scripted(model, script), np.zeros(96000, "float32"))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    first, second = (text.get_window_extent(canvas.get_renderer()) for text in figure.axes[0].texts)
+    assert not first.overlaps(second)
+
+
+def test_picture_of_a_file_is_written(model, tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+    plot_transcription(model, tmp_path / "noise.wav", tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_without_front_end_is_refused():
+    with pytest.raises(ValueError, match="needs a model with a front end"):
+        plot_transcription(small_jasper(front_end=None), np.zeros(1600, "float32"))
