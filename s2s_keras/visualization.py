@@ -8,7 +8,7 @@ from s2s_keras.ops.audio import load_audio
 BLANK = 0
 BLANK_LABEL, SPACE_LABEL = "blank", "space"
 TEXT_COLOR = "#c00000"
-SHOWN_PROBABILITY = 0.05  # a token that never reaches it gets no row
+SHOWN_PROBABILITY = 0.05  # a token that is neither emitted nor ever reaches it gets no row
 
 
 def plot_transcription(model, audio, path=None):
@@ -46,7 +46,8 @@ def plot_transcription(model, audio, path=None):
     audio = np.asarray(audio, "float32") if isinstance(audio, np.ndarray) else load_audio(audio, model.sample_rate)
     features, probabilities = _activations(model, audio)
     seconds = len(audio) / model.sample_rate
-    frame = model.front_end.hop_length * round(len(features) / len(probabilities)) / model.sample_rate
+    stride = -(-len(features) // len(probabilities))  # the last output frame may cover fewer features than the others
+    frame = stride * model.front_end.hop_length / model.sample_rate
     tokens = emitted_tokens(probabilities)
 
     figure = Figure(figsize=(max(10.0, min(24.0, 3.0 * seconds)), 8.5), layout="constrained")
@@ -146,8 +147,9 @@ def _draw_features(axes, features, hop):
 
 def _draw_probabilities(figure, axes, probabilities, tokens, tokenizer, frame):
     """Rows from the top: blank, space, then the other tokens as the vocabulary orders them."""
-    shown = np.flatnonzero(probabilities.max(axis=0) >= SHOWN_PROBABILITY)
-    rows = {int(token_id): row for row, token_id in enumerate(shown)}
+    likely = np.flatnonzero(probabilities.max(axis=0) >= SHOWN_PROBABILITY)
+    shown = sorted({BLANK, *map(int, likely), *(token_id for _, token_id in tokens)})
+    rows = {token_id: row for row, token_id in enumerate(shown)}
     image = axes.imshow(
         probabilities[:, shown].T,
         aspect="auto",

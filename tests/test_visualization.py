@@ -65,6 +65,15 @@ def test_text_stands_where_it_was_said(model):
     assert [label.get_text() for label in heat_map.get_yticklabels()] == ["blank", "space", "a", "e", "s", "y"]
 
 
+def test_an_emitted_token_has_a_row_however_unlikely(model):
+    class Unsure(Scripted):
+        def predict_on_batch(self, batch):
+            return super().predict_on_batch(batch) * 0.01
+
+    figure = plot_transcription(Unsure(model, {10: "y"}), np.zeros(16000, "float32"))
+    assert [label.get_text() for label in figure.axes[2].get_yticklabels()] == ["blank", "y"]
+
+
 def test_heat_map_and_features_span_the_recording(model):
     figure = plot_transcription(model, np.zeros(24000, "float32"))
     for axes in figure.axes[1:3]:
