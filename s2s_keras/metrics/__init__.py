@@ -1,5 +1,7 @@
 """Numbers as the field reports them."""
 
+from s2s_keras.metrics.error_rate import CharacterErrorRate as CharacterErrorRate
 from s2s_keras.metrics.error_rate import ErrorRate as ErrorRate
+from s2s_keras.metrics.error_rate import WordErrorRate as WordErrorRate
 from s2s_keras.metrics.error_rate import character_error_rate as character_error_rate
 from s2s_keras.metrics.error_rate import word_error_rate as word_error_rate
