@@ -1,57 +1,124 @@
-"""Waveform to power spectrum: stateless steps shared by the audio front ends."""
+"""Waveform to power spectrum: stateless steps that the audio front ends share."""
 
 import numpy as np
 from keras import ops
 
+# Frames transformed at a time. A spectrum of some megabytes stays in the cache and in memory that the allocator keeps;
+# one of a whole minute is mapped and faulted in anew at every call, which takes longer than the transform.
+_CHUNK = 1024
 
-def preemphasis(audio, coefficient):
-    """Subtracts `coefficient` times the previous sample; the first sample stays."""
-    return ops.concatenate([audio[:, :1], audio[:, 1:] - coefficient * audio[:, :-1]], axis=1)
-
-
-def reflect_pad(audio, lengths, left, right):
-    """Mirrors every utterance at its own first and last sample, not at the end of the batch.
-
-    Args:
-        audio: `(B, S)` float32.
-        lengths: `(B,)` int32, real samples of each utterance.
-        left: Int, samples to put in front.
-        right: Int, samples to put behind.
-
-    Returns:
-        `(B, left + S + right)`; sample `j` of an utterance of `n` samples stands at `left + j` and everything outside
-        `0 ... n - 1` continues the mirror image, however often it has to turn.
-    """
-    positions = ops.arange(ops.shape(audio)[1] + left + right, dtype="int32") - left
-    period = ops.expand_dims(ops.maximum(2 * (lengths - 1), 1), 1)
-    offset = ops.mod(ops.expand_dims(positions, 0), period)
-    source = ops.minimum(ops.minimum(offset, period - offset), ops.shape(audio)[1] - 1)
-    return ops.take_along_axis(audio, source, axis=1)
-
-
-def frame(audio, frame_length, hop_length, num_frames):
-    """Cuts `(B, S)` into `(B, num_frames, frame_length)`, one frame every `hop_length` samples.
-
-    Whole hops are reshaped and set side by side, which needs no gather. `S` must reach
-    `(num_frames + ceil(frame_length / hop_length) - 1) * hop_length`.
-    """
-    pieces = []
-    for start in range(0, frame_length, hop_length):
-        piece = audio[:, start : start + num_frames * hop_length]
-        piece = ops.reshape(piece, (-1, num_frames, hop_length))
-        pieces.append(piece[:, :, : min(hop_length, frame_length - start)])
-    return pieces[0] if len(pieces) == 1 else ops.concatenate(pieces, axis=-1)
-
-
-def power_spectrum(frames, window, fft_length):
-    """`|rfft(frames * window)|**2`: `(..., W)` -> `(..., fft_length // 2 + 1)`."""
-    real, imaginary = ops.rfft(frames * window, fft_length)
-    return ops.square(real) + ops.square(imaginary)
+_WINDOWS = {
+    "hann": np.hanning,
+    "hann_periodic": lambda length: np.hanning(length + 1)[:-1],
+    "hamming": np.hamming,
+    "rectangular": np.ones,
+}
 
 
 def window_function(name, length):
-    """Returns a symmetric window of `length` samples as a float32 array."""
-    windows = {"hann": np.hanning, "hamming": np.hamming, "rectangular": np.ones}
-    if name not in windows:
-        raise ValueError(f"Unknown window. Expected one of {sorted(windows)}, received window={name!r}.")
-    return windows[name](length).astype("float32")
+    """The window called `name` as a float32 array of `length` samples.
+
+    Args:
+        name: "hann" and "hamming" (symmetric, as NumPy's), "hann_periodic" (as librosa's "hann") or "rectangular".
+        length: int, samples.
+
+    Raises:
+        ValueError: no window has this name.
+
+    Example:
+
+    >>> window_function("hann", 5).tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if name not in _WINDOWS:
+        raise ValueError(f"Unknown window. Expected one of {sorted(_WINDOWS)}, received window={name!r}.")
+    return _WINDOWS[name](length).astype("float32")
+
+
+def pad_and_emphasize(audio, left, right, preemphasis=0.0):
+    """Zeros on both sides of `audio` (B, S), which then loses `preemphasis` times the sample before each sample."""
+    if not preemphasis:
+        return ops.pad(audio, ((0, 0), (left, right)))
+    audio = ops.pad(audio, ((0, 0), (left + 1, right)))
+    return audio[:, 1:] - preemphasis * audio[:, :-1]
+
+
+def mirror_ends(audio, lengths, left, right):
+    """Mirrors every utterance at its own first and last sample, wherever the batch ends.
+
+    Args:
+        audio: float (B, S). Utterance `i` occupies `left` to `left + lengths[i] - 1`; at least `right` samples follow
+            the longest one.
+        lengths: int (B,), real samples of each utterance.
+        left: int, samples to fill in front of each utterance.
+        right: int, samples to fill behind it.
+
+    Returns:
+        float (B, S). The mirror image turns as often as it takes to fill the ends of a short utterance.
+
+    Example:
+
+    >>> import numpy as np
+    >>> audio = np.array([[0, 0, 1, 2, 3, 0, 0]], "float32")
+    >>> ops.convert_to_numpy(mirror_ends(audio, np.array([3]), 2, 2)).astype(int).tolist()
+    [[3, 2, 1, 2, 3, 2, 1]]
+    """
+    lengths = lengths[:, None]
+    before = ops.arange(-left, 0, dtype="int32")[None] + ops.zeros_like(lengths)
+    ends = ops.concatenate([before, lengths + ops.arange(right, dtype="int32")[None]], axis=1)
+    period = ops.maximum(2 * (lengths - 1), 1)
+    turned = ops.mod(ends, period)
+    values = ops.take_along_axis(audio, left + ops.minimum(turned, period - turned), axis=1)
+    rows = ops.arange(ops.shape(audio)[0], dtype="int32")[:, None] + ops.zeros_like(ends)
+    places = ops.reshape(ops.stack([rows, left + ends], axis=-1), (-1, 2))
+    return ops.scatter_update(audio, places, ops.reshape(values, (-1,)))
+
+
+def power_spectrum(audio, window, hop_length, fft_length):
+    """Power of the short-time Fourier transform.
+
+    Args:
+        audio: float32 (B, S).
+        window: float32 array (W,), centred in the `fft_length` samples of each frame.
+        hop_length: int, samples between frames.
+        fft_length: int, length of the transform, at least W.
+
+    Returns:
+        float32 (B, 1 + (S - fft_length) // hop_length, fft_length // 2 + 1).
+    """
+    taper = ops.convert_to_tensor(window)
+    real, imaginary = ops.stft(audio, len(window), hop_length, fft_length, window=taper, center=False)
+    return ops.square(real) + ops.square(imaginary)
+
+
+def chunk_layout(num_frames, hop_length, fft_length):
+    """How `map_chunks` divides `num_frames` frames: (chunks, frames in each, samples of audio that takes).
+
+    Works on numbers and on tensors, for lengths known only when a graph runs.
+    """
+    chunks = -(-num_frames // _CHUNK)
+    frames = -(-num_frames // chunks) + -(-fft_length // hop_length)  # a chunk must outlast its overlap with the next
+    return chunks, frames, chunks * frames * hop_length + max(fft_length - hop_length, 0)
+
+
+def map_chunks(function, audio, chunks, frames, hop_length, fft_length):
+    """Applies `function`, audio (B, S) to features (B, frames, F), to overlapping chunks and joins the results.
+
+    Args:
+        function: called with the samples of `frames` frames.
+        audio: float (B, S) with S as `chunk_layout` says.
+        chunks: int or int scalar, how often to call it.
+        frames: int or int scalar, frames of a chunk.
+        hop_length: int, samples between frames.
+        fft_length: int, samples of a frame.
+
+    Returns:
+        (B, chunks * frames, F).
+    """
+    step, overlap = frames * hop_length, max(fft_length - hop_length, 0)
+    starts = ops.reshape(audio[:, : chunks * step], (-1, chunks, step))
+    rest = ops.pad(audio[:, step:], ((0, 0), (0, step - overlap)))
+    ends = ops.reshape(rest, (-1, chunks, step))[:, :, :overlap]
+    pieces = ops.transpose(ops.concatenate([starts, ends], axis=-1), (1, 0, 2))
+    features = ops.transpose(ops.map(function, pieces), (1, 0, 2, 3))
+    return ops.reshape(features, (-1, chunks * frames, features.shape[-1]))
