@@ -1,9 +1,11 @@
 """From files to batches: manifests, decoding, checks, bucketing and augmentation of audio."""
 
+from s2s_keras.data.an4 import load_an4
 from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
 from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
+from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
 from s2s_keras.data.speech import speech_dataset
 
@@ -24,6 +26,8 @@ __all__ = [
     "UtteranceError",
     "bucket_boundaries",
     "check_utterances",
+    "load_an4",
+    "load_librispeech",
     "load_manifest",
     "speech_dataset",
 ]

@@ -151,8 +151,8 @@ class NoiseAtSNR(Augmentation):
     """Adds noise at a drawn signal-to-noise ratio.
 
     A random stretch of a random noise recording, one that holds sound, is scaled so that the power of the whole
-    utterance is the drawn number of decibels above the power of the noise. Noise shorter than the utterance is repeated.
-    Noise files are read when first used and stay in memory. The sum may leave [-1, 1] and is not clipped.
+    utterance is the drawn number of decibels above the power of the noise. Shorter noise is repeated. Noise files are
+    read when first used and stay in memory. The sum may leave [-1, 1] and is not clipped.
 
     Args:
         noise: None for white noise, the path of a manifest of noise recordings, or a sequence of paths and float32
