@@ -10,6 +10,7 @@ takes two minutes; it is there to see everything run, not to recognize.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import keras
@@ -36,13 +37,13 @@ def build(width=1.0, dropout=0.0, spec_augment=False):
         epilogue=(block(256, 15), block(384, 1)),
         repeat=2,
         residual="plain",
-        spec_augment=SpecAugment(2, 8, 2, 20, name="spec_augment") if spec_augment else None,
+        spec_augment=SpecAugment(2, 16, 2, 40, name="spec_augment") if spec_augment else None,
         name="jasper_small",
     )
 
 
 def datasets(folder, quick):
-    """Training and development batches; speed perturbation makes three voices of each."""
+    """Training and development batches; speed perturbation makes seven voices of each."""
     folder, tokenizer = Path(folder), CharacterTokenizer()
     utterances = load_manifest(folder / "manifest_train.jsonl")
     train = speech_dataset(
@@ -52,7 +53,7 @@ def datasets(folder, quick):
         buckets=2 if quick else 8,
         shuffle=True,
         cache=True,
-        augmentation=None if quick else SpeedPerturbation((0.9, 1.0, 1.1)),
+        augmentation=None if quick else SpeedPerturbation((0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)),
     )
     dev = speech_dataset(folder / "manifest_dev.jsonl", tokenizer, BATCH_SIZE, buckets=2, cache=True)
     return train, dev
@@ -64,17 +65,30 @@ def fit(model, train, dev, schedule, epochs, folder):
     model.compile(optimizer, CTC())
     callbacks = [
         keras.callbacks.CSVLogger(folder / "log.csv", append=True),
-        keras.callbacks.ModelCheckpoint(folder / "last.weights.h5", save_weights_only=True),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: checkpoint(model, folder)),
     ]
-    model.fit(train.for_fit(), validation_data=dev.for_fit(), epochs=epochs, callbacks=callbacks, verbose=2)
+    model.fit(
+        train.for_fit(),
+        validation_data=dev.for_fit(),
+        validation_freq=5,
+        epochs=epochs,
+        callbacks=callbacks,
+        verbose=2,
+    )
+
+
+def checkpoint(model, folder):
+    """Written aside and renamed, so that what is there is always whole."""
+    model.save_weights(folder / "next.weights.h5")
+    os.replace(folder / "next.weights.h5", folder / "last.weights.h5")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="../shared/data/an4", help="folder with manifest_{train,dev}.jsonl")
     parser.add_argument("--output", default="jasper_small_an4_en", help="preset folder to write")
-    parser.add_argument("--align-epochs", type=int, default=14)
-    parser.add_argument("--epochs", type=int, default=160)
+    parser.add_argument("--align-epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=110)
     parser.add_argument("--quick", action="store_true", help="two minutes: small network, a tenth of the data")
     args = parser.parse_args()
     folder = Path(args.output)
@@ -87,7 +101,7 @@ def main():
     warmup = keras.optimizers.schedules.PolynomialDecay(1e-4, 2 * len(train), PEAK_LEARNING_RATE)
     fit(aligned, train, dev, warmup, align_epochs, folder)
 
-    model = build(width, dropout=0.1, spec_augment=True)
+    model = build(width, dropout=0.2, spec_augment=True)
     model.set_weights(aligned.get_weights())
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, (epochs - 1) * len(train), warmup_target=PEAK_LEARNING_RATE, warmup_steps=len(train)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import warnings
 
 import keras
 import keras_hub
@@ -52,9 +53,19 @@ class Application(keras_hub.models.Backbone):
         copy_weights(source, model)
         return model
 
-    def save_to_preset(self, preset_dir, max_shard_size=10):
-        """Write config, weights and tokenizer to a folder that `from_preset` reads."""
-        super().save_to_preset(str(preset_dir), max_shard_size=max_shard_size)
+    def save_to_preset(self, preset_dir, max_shard_size=10, half_precision=False):
+        """Write config, weights and tokenizer to a folder that `from_preset` reads.
+
+        Args:
+            preset_dir: path of the folder; made if missing.
+            max_shard_size: float, GB per file of weights.
+            half_precision: bool. Kernels are stored as float16, half the size; they are float32 again when loaded.
+        """
+        super().save_to_preset(os.fspath(preset_dir), max_shard_size=max_shard_size)
+        if half_precision:
+            half = type(self).from_config({**self.get_config(), "dtype": "float16"})
+            half.set_weights(self.get_weights())
+            half.save_weights(os.path.join(preset_dir, "model.weights.h5"), overwrite=True)
 
 
 def resolve(preset):
@@ -70,10 +81,9 @@ def resolve(preset):
     if "://" in text:
         return text
     if os.path.isdir(text):
-        missing = [name for name in ("config.json",) if not os.path.isfile(os.path.join(text, name))]
-        if missing:
+        if not os.path.isfile(os.path.join(text, "config.json")):
             raise ValueError(
-                f"The folder {text!r} is not a preset: it has no {missing[0]}. Pass a folder that `save_to_preset` wrote."
+                f"The folder {text!r} is not a preset: it has no config.json. Pass a folder that `save_to_preset` wrote."
             )
         return text
     close = difflib.get_close_matches(text, preset_names(), cutoff=0.3) or preset_names()
@@ -94,8 +104,6 @@ def copy_weights(source, target):
         else:
             fresh.append(f"{_path(target, weight)} {tuple(weight.shape)}")
     if fresh:
-        import warnings
-
         warnings.warn(f"These weights were not in the preset and stay fresh: {', '.join(fresh)}.", stacklevel=3)
 
 
