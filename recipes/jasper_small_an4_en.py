@@ -59,7 +59,7 @@ def datasets(folder, quick):
     return train, dev
 
 
-def fit(model, train, dev, schedule, epochs, folder):
+def fit(model, train, dev, schedule, epochs, logs):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2, beta_2=0.98, global_clipnorm=100.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, CTC())
@@ -92,22 +92,24 @@ def main():
     parser.add_argument("--quick", action="store_true", help="two minutes: small network, a tenth of the data")
     args = parser.parse_args()
     folder = Path(args.output)
-    folder.mkdir(parents=True, exist_ok=True)
+    logs = folder / "training"
+    logs.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(1)
     train, dev = datasets(args.data, args.quick)
     width, align_epochs, epochs = (0.25, 2, 8) if args.quick else (1.0, args.align_epochs, args.epochs)
 
     aligned = build(width)
     warmup = keras.optimizers.schedules.PolynomialDecay(1e-4, 2 * len(train), PEAK_LEARNING_RATE)
-    fit(aligned, train, dev, warmup, align_epochs, folder)
+    fit(aligned, train, dev, warmup, align_epochs, logs)
 
     model = build(width, dropout=0.2, spec_augment=True)
     model.set_weights(aligned.get_weights())
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, (epochs - 1) * len(train), warmup_target=PEAK_LEARNING_RATE, warmup_steps=len(train)
     )
-    fit(model, train, dev, schedule, epochs, folder)
-    model.save_to_preset(folder)
+    fit(model, train, dev, schedule, epochs, logs)
+    model.save_to_preset(folder, half_precision=True)
+    print(f"Measure it: s2s-keras evaluate {folder} --manifest {args.data}/manifest_test.jsonl")
 
 
 if __name__ == "__main__":
