@@ -1,0 +1,3 @@
+"""From network outputs to token ids."""
+
+from s2s_keras.decoding.ctc_greedy import ctc_greedy as ctc_greedy
