@@ -44,6 +44,11 @@ def test_other_sample_rates_are_converted(tmp_path, rate):
     np.testing.assert_allclose(audio[1000:15000], tone()[1000:15000], atol=1e-3)
 
 
+def test_conversion_keeps_what_fits_and_folds_nothing_back(tmp_path):
+    path = write(tmp_path / "a.wav", tone(1.0, 44100, 7000.0) + tone(1.0, 44100, 10000.0), 44100, subtype="FLOAT")
+    np.testing.assert_allclose(load_audio(path)[1000:15000], tone(1.0, 16000, 7000.0)[1000:15000], atol=1e-3)
+
+
 def test_another_sample_rate_is_refused_on_demand(tmp_path):
     path = write(tmp_path / "a.wav", tone(1.0, 8000), 8000)
     with pytest.raises(ValueError, match=r"a\.wav: the sample rate is 8000 Hz where 16000 Hz is expected"):
