@@ -1,39 +1,45 @@
+"""Masking of features during training."""
+
 import keras
 from keras import ops
-
-from s2s_keras.ops.masks import apply_mask
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class SpecAugment(keras.layers.Layer):
-    """Hides random bands of frequencies and stretches of time during training.
+    """Hides random bands of frequencies and stretches of time from the network during training.
+
+    Every utterance has its own bands and stretches; stretches lie within its real frames.
 
     Args:
-        num_freq_masks: Int, bands hidden in every utterance.
-        freq_mask_width: Int, the width of a band is drawn from 0 to this many features, both included.
-        num_time_masks: Int, stretches hidden in every utterance.
-        time_mask_width: Int, the width of a stretch is drawn from 0 to this many frames, both included.
-        time_mask_fraction: Float, no stretch is longer than this fraction of the utterance's real frames.
-        seed: Int or `keras.random.SeedGenerator`.
+        num_freq_masks: int, bands hidden in every utterance.
+        freq_mask_width: int, the width of a band is drawn from 0 to this many features, both included.
+        num_time_masks: int, stretches hidden in every utterance.
+        time_mask_width: int, the width of a stretch is drawn from 0 to this many frames, both included.
+        time_mask_fraction: float in [0, 1], no stretch is longer than this fraction of the utterance's real frames.
+        seed: int.
+        **kwargs: `name`, `dtype` and `trainable`.
 
     Call arguments:
-        inputs: Features `(B, T, F)`, normalized, so that 0 is the mean.
-        mask: Bool `(B, T)`, True = real frame. `None` takes every frame for real.
-        training: Bool, does nothing unless True.
+        inputs: float (B, T, F), normalized features, so that 0 is their mean.
+        mask: bool (B, T), True where a frame is real; `None` takes every frame for real.
+        training: bool, nothing is hidden unless it is True.
 
     Returns:
-        `(B, T, F)` of the same dtype; hidden values are 0.
+        float (B, T, F), 0 where hidden, in the layer's compute dtype. The mask goes on.
+
+    Raises:
+        ValueError: a negative number or width, or a fraction outside [0, 1].
 
     Example:
 
     >>> import numpy as np
-    >>> from s2s_keras.layers import SpecAugment
-    >>> features = np.ones((2, 100, 64), "float32")
-    >>> tuple(SpecAugment(seed=0)(features, training=True).shape)
-    (2, 100, 64)
+    >>> layer = SpecAugment(num_freq_masks=1, freq_mask_width=27, num_time_masks=1, time_mask_width=70, seed=0)
+    >>> hidden = keras.ops.convert_to_numpy(layer(np.ones((2, 500, 80), "float32"), training=True)) == 0
+    >>> bool(hidden.all(axis=2).sum(axis=1).max() <= 70 and hidden.all(axis=1).sum(axis=1).max() <= 27)
+    True
 
-    Reference: Park et al., "SpecAugment" (2019), sections 2 and 4; without the time warp. OpenSeq2Seq skips a time mask
-    that would not fit the utterance; here its width is capped.
+    Reference: Park et al., SpecAugment (2019), section 2, without the time warp. OpenSeq2Seq skips a time mask that is
+    as long as the utterance; here `time_mask_fraction` caps it.
     """
 
     def __init__(
@@ -54,35 +60,42 @@ class SpecAugment(keras.layers.Layer):
         self.time_mask_width = time_mask_width
         self.time_mask_fraction = time_mask_fraction
         self.seed = seed
-        self.seed_generator = seed if isinstance(seed, keras.random.SeedGenerator) else keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        sizes = (num_freq_masks, freq_mask_width, num_time_masks, time_mask_width)
+        if min(sizes) < 0 or not 0 <= time_mask_fraction <= 1:
+            raise ValueError(
+                "Expected numbers and widths of at least 0 and a time_mask_fraction from 0 to 1. Received "
+                f"num_freq_masks={num_freq_masks}, freq_mask_width={freq_mask_width}, num_time_masks={num_time_masks}, "
+                f"time_mask_width={time_mask_width}, time_mask_fraction={time_mask_fraction}."
+            )
 
     def call(self, inputs, mask=None, training=False):
         if not training:
             return inputs
         batch, frames, features = ops.shape(inputs)
-        ones = ops.ones((batch, frames), dtype="int32")
-        lengths = ops.sum(ones if mask is None else ops.cast(mask, "int32"), axis=1, keepdims=True)
-        kept = None
+        if mask is None:
+            mask = ops.ones((batch, frames), dtype="bool")
+        lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        hidden = []
         if self.num_time_masks:
             limit = ops.cast(ops.cast(lengths, "float32") * self.time_mask_fraction, "int32")
             limit = ops.minimum(limit, self.time_mask_width)
-            kept = self._kept(ops.arange(frames, dtype="int32"), lengths, limit, self.num_time_masks)
-            inputs = apply_mask(inputs, kept)
+            hidden.append(self._draw(frames, lengths, limit, self.num_time_masks)[:, :, None])
         if self.num_freq_masks:
-            size = ops.full_like(lengths, features)
-            limit = ops.minimum(size, self.freq_mask_width)
-            kept = self._kept(ops.arange(features, dtype="int32"), size, limit, self.num_freq_masks)
-            inputs = ops.where(ops.expand_dims(kept, 1), inputs, ops.zeros_like(inputs))
+            bands = ops.full_like(lengths, features)
+            limit = ops.minimum(bands, self.freq_mask_width)
+            hidden.append(self._draw(features, bands, limit, self.num_freq_masks)[:, None, :])
+        for piece in hidden:
+            inputs = ops.where(piece, ops.zeros((), dtype=inputs.dtype), inputs)
         return inputs
 
-    def _kept(self, positions, size, limit, count):
-        """True `(B, N)` where none of `count` random stretches lies; `size` and `limit` are `(B, 1)` int32."""
-        drawn = keras.random.uniform((2, ops.shape(size)[0], count), dtype="float32", seed=self.seed_generator)
-        width = _integers(drawn[0], limit + 1)
-        start = _integers(drawn[1], size - width + 1)
-        positions = ops.reshape(positions, (1, 1, -1))
-        start, stop = ops.expand_dims(start, -1), ops.expand_dims(start + width, -1)
-        return ops.logical_not(ops.any(ops.logical_and(positions >= start, positions < stop), axis=1))
+    def _draw(self, size, real, limit, count):
+        """bool (B, size), True in `count` stretches of at most `limit` (B, 1) within the first `real` (B, 1)."""
+        chance = keras.random.uniform((2, ops.shape(real)[0], count), dtype="float32", seed=self.seed_generator)
+        width = _scale(chance[0], limit)
+        start = _scale(chance[1], real - width)[:, :, None]
+        place = ops.arange(size, dtype="int32")[None, None]
+        return ops.any(ops.logical_and(place >= start, place < start + width[:, :, None]), axis=1)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -94,6 +107,7 @@ class SpecAugment(keras.layers.Layer):
         return config
 
 
-def _integers(uniform, size):
-    """Turns numbers in [0, 1) into integers in [0, size)."""
-    return ops.cast(ops.floor(uniform * ops.cast(size, "float32")), "int32")
+def _scale(chance, largest):
+    """Integers from 0 to `largest`, both included, from numbers in [0, 1)."""
+    drawn = ops.floor(chance * (ops.cast(largest, "float32") + 1.0))
+    return ops.minimum(ops.cast(drawn, "int32"), largest)

@@ -147,7 +147,7 @@ class SpectralFeatures(keras.layers.Layer):
         if self.normalization is None:
             return features
         if not isinstance(self.normalization, str):
-            mean, deviation = (np.asarray(value, "float32") for value in self.normalization)
+            mean, deviation = (ops.convert_to_tensor(value, "float32") for value in self.normalization)
             return (features - mean) / deviation
         weights = ops.cast(mask[..., None], "float32")
         count = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)

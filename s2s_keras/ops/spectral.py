@@ -63,7 +63,7 @@ def mirror_ends(audio, lengths, left, right):
     >>> ops.convert_to_numpy(mirror_ends(audio, np.array([3]), 2, 2)).astype(int).tolist()
     [[3, 2, 1, 2, 3, 2, 1]]
     """
-    lengths = lengths[:, None]
+    lengths = ops.cast(lengths, "int32")[:, None]
     before = ops.arange(-left, 0, dtype="int32")[None] + ops.zeros_like(lengths)
     ends = ops.concatenate([before, lengths + ops.arange(right, dtype="int32")[None]], axis=1)
     period = ops.maximum(2 * (lengths - 1), 1)
