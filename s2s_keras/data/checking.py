@@ -140,12 +140,13 @@ class Limits:
 def encode_labels(utterance, tokenizer, normalize=None):
     """Token ids of the transcript, or an `UtteranceError` that says why there are none."""
     text = utterance.text if normalize is None else normalize(utterance.text)
-    if not text.strip():
-        raise UtteranceError("empty text", utterance.where, "the text is empty; write what is said or drop the line.")
     try:
-        labels = np.asarray(tokenizer.encode(text), "int32")
+        labels = np.asarray(tokenizer.encode(text) if text.strip() else [], "int32")
     except ValueError as error:
         raise UtteranceError("unknown label", utterance.where, str(error)) from error
+    if not len(labels):
+        message = f"the text is empty ({utterance.text!r}); write what is said or drop the line."
+        raise UtteranceError("empty text", utterance.where, message)
     if labels.min() < 1 or labels.max() >= tokenizer.vocabulary_size:
         raise UtteranceError(
             "unknown label",

@@ -117,6 +117,22 @@ def test_the_blank_is_no_label(tmp_path):
             check(Utterance(str(tmp_path / "a.wav"), text), FromZero())
 
 
+def test_a_text_may_become_empty(tmp_path, tokenizer):
+    soundfile.write(tmp_path / "a.wav", noise(1.0), 16000)
+    utterance = Utterance(str(tmp_path / "a.wav"), "[laughs]")
+    with pytest.raises(UtteranceError, match=r"the text is empty \('\[laughs\]'\)"):
+        check_utterances([utterance], tokenizer, AudioReader(), Limits(), normalize=lambda text: "")
+
+    class Words:
+        vocabulary_size = 2
+
+        def encode(self, text):
+            return [1 for word in text.split() if word == "yes"]
+
+    with pytest.raises(UtteranceError, match="the text is empty"):
+        check(utterance, Words())
+
+
 def test_durations_come_from_the_file(tmp_path, tokenizer):
     soundfile.write(tmp_path / "a.wav", noise(2.04, 8000), 8000)
     audio = str(tmp_path / "a.wav")
