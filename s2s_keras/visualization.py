@@ -147,6 +147,8 @@ def _draw_features(axes, features, hop):
 
 def _draw_probabilities(figure, axes, probabilities, tokens, tokenizer, frame):
     """Rows from the top: blank, space, then the other tokens as the vocabulary orders them."""
+    from matplotlib.patheffects import withStroke
+
     likely = np.flatnonzero(probabilities.max(axis=0) >= SHOWN_PROBABILITY)
     shown = sorted({BLANK, *map(int, likely), *(token_id for _, token_id in tokens)})
     rows = {token_id: row for row, token_id in enumerate(shown)}
@@ -175,6 +177,7 @@ def _draw_probabilities(figure, axes, probabilities, tokens, tokenizer, frame):
                 fontsize=10,
                 fontweight="bold",
                 va="center",
+                path_effects=[withStroke(linewidth=3, foreground="white")],  # readable on a dark cell
             )
     figure.colorbar(image, ax=axes, pad=0.01, fraction=0.02, aspect=30)
 
