@@ -5,3 +5,4 @@ from s2s_keras.metrics.error_rate import ErrorRate as ErrorRate
 from s2s_keras.metrics.error_rate import WordErrorRate as WordErrorRate
 from s2s_keras.metrics.error_rate import character_error_rate as character_error_rate
 from s2s_keras.metrics.error_rate import word_error_rate as word_error_rate
+from s2s_keras.metrics.infeasible_labels import InfeasibleLabels as InfeasibleLabels
