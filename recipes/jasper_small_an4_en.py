@@ -26,15 +26,19 @@ PEAK_LEARNING_RATE = 2e-3
 
 
 def build(width=1.0, dropout=0.0, spec_augment=False):
-    """Two halvings of the frame rate (40 ms a frame), four residual blocks of two: 4.2 million parameters."""
+    """Two halvings of the frame rate (40 ms a frame), four residual blocks of two.
+
+    An output frame sees 0.8 s on either side. Kernels of 7 to 15 (2 s on either side) learn the few hundred sentences by
+    heart: they had a development loss of 15.5 where these have 12.7, after as many epochs.
+    """
 
     def block(filters, kernel_size, rate=dropout):
         return (int(filters * width), kernel_size, rate)
 
     return Jasper(
         prologue=(block(128, 11, 0.0), block(192, 7, 0.0)),
-        blocks=(block(192, 7), block(192, 9), block(192, 11), block(192, 13)),
-        epilogue=(block(256, 15), block(384, 1)),
+        blocks=(block(256, 5),) * 4,
+        epilogue=(block(320, 3), block(384, 1)),
         repeat=2,
         residual="plain",
         spec_augment=SpecAugment(2, 16, 2, 40, name="spec_augment") if spec_augment else None,
@@ -88,7 +92,7 @@ def main():
     parser.add_argument("--data", default="../shared/data/an4", help="folder with manifest_{train,dev}.jsonl")
     parser.add_argument("--output", default="jasper_small_an4_en", help="preset folder to write")
     parser.add_argument("--align-epochs", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=110)
+    parser.add_argument("--epochs", type=int, default=90)
     parser.add_argument("--quick", action="store_true", help="two minutes: small network, a tenth of the data")
     args = parser.parse_args()
     folder = Path(args.output)
