@@ -148,6 +148,17 @@ def drop_weights(tmp_path):
     return ("transcribe", FILES[0], "--preset", tmp_path / "broken"), "model.weights"
 
 
+def cut_weights(tmp_path):
+    weights = tmp_path / "preset" / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:3000])
+    return ("transcribe", FILES[0], "--preset", tmp_path / "preset"), "cannot be loaded"
+
+
+def cut_config(tmp_path):
+    (tmp_path / "preset" / "config.json").write_text('{"module": ')
+    return ("transcribe", FILES[0], "--preset", tmp_path / "preset"), "cannot be loaded"
+
+
 ERRORS = {
     "missing audio": lambda tmp_path: (("transcribe", tmp_path / "no.wav"), "no such file"),
     "folder as audio": lambda tmp_path: (("transcribe", tmp_path), "is a folder"),
@@ -158,6 +169,8 @@ ERRORS = {
     "unknown preset": lambda tmp_path: (("transcribe", FILES[0], "--preset", "jaspr_an4"), "no preset 'jaspr_an4'"),
     "folder without preset": lambda tmp_path: (("transcribe", FILES[0], "--preset", tmp_path), "not a preset"),
     "preset without weights": drop_weights,
+    "preset with half its weights": cut_weights,
+    "preset with half its config": cut_config,
 }
 
 
