@@ -1,6 +1,7 @@
 """What the Jasper benchmarks share: the networks, a process per contestant, taking turns, and the matmul ceiling."""
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -41,6 +42,13 @@ def parse(description, defaults, **extra):
     arguments = parser.parse_args()
     if arguments.smoke:
         arguments.rounds = 1
+    for name in list(arguments.contestants):
+        package = SETTINGS[name][0] or "torch"
+        if importlib.util.find_spec(package) is None:
+            print(f"{name} is left out: {package} is not installed.")
+            arguments.contestants.remove(name)
+    if PYTORCH not in arguments.contestants:
+        parser.error(f"{PYTORCH} is what the others are compared with: install torch and leave it in --contestants.")
     return arguments
 
 
@@ -74,6 +82,7 @@ class Contestant:
     """A process that holds one model and does one step when told."""
 
     def __init__(self, name, arguments):
+        self.name = name
         backend, settings = SETTINGS[name]
         threads = str(arguments.threads)
         environment = {
@@ -103,6 +112,7 @@ class Contestant:
         wall, cpu = self._read()
         self.times["wall"].append(wall)
         self.times["cpu"].append(cpu)
+        print(f"{self.name}: {wall:.3f} s, CPU {cpu:.3f} s", file=sys.stderr, flush=True)
 
     def _read(self):
         for line in self.process.stdout:
@@ -139,7 +149,7 @@ def print_table(contestants, ceilings, arguments):
         cells = [name]
         for clock in ("wall", "cpu"):
             times = contestant.times[clock]
-            peer = min(contestants[PYTORCH].times[clock]) if PYTORCH in contestants else float("nan")
+            peer = min(contestants[PYTORCH].times[clock])
             rate = contestant.facts["gflop"] / min(times)
             cells.append(f"{min(times):.3f} / {statistics.median(times):.3f}")
             cells.append(f"{min(times) / peer:.2f}")
