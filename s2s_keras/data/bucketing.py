@@ -51,7 +51,7 @@ class BatchPlan:
 
     Batches are cut from one bucket at a time for all workers together, then split, so that every worker has the same
     number of batches and the same padded length at the same step. What is left over in the buckets is gathered into
-    batches of neighbouring durations: at most one batch in an epoch is not full.
+    batches across neighbouring buckets: at most one batch in an epoch is not full.
 
     Args:
         durations: array-like of float, seconds of each utterance.
@@ -129,8 +129,6 @@ class BatchPlan:
             batches.extend(members[:full].reshape(-1, step))
             rest.append(members[full:])
         rest = np.concatenate(rest)
-        if len(self.boundaries) > 1:
-            rest = rest[np.argsort(self.durations[rest], kind="stable")]
         full = len(rest) - len(rest) % step
         batches.extend(rest[:full].reshape(-1, step))
         if self.shuffle:
