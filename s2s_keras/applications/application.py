@@ -28,7 +28,8 @@ class Application(keras_hub.models.Backbone):
             load_weights: bool. False builds the same network with fresh weights.
             skip_mismatch: bool. Weights whose shape differs from the preset's because of an argument here stay fresh
                 instead of raising; what was left fresh is warned about.
-            **kwargs: constructor arguments to change, such as `dtype` or `vocabulary_size`.
+            **kwargs: constructor arguments to change, such as `dtype` or `vocabulary_size`; with another vocabulary
+                give its `tokenizer` too.
 
         Returns:
             An instance of the class that the preset was saved from, which must be `cls` or a subclass.
@@ -41,7 +42,7 @@ class Application(keras_hub.models.Backbone):
             try:
                 return super().from_preset(path, load_weights=load_weights, **kwargs)
             except ValueError as error:
-                if load_weights and "shape" in str(error).lower() and kwargs:
+                if load_weights and kwargs and ("shape" in str(error).lower() or "vocabulary_size" in kwargs):
                     raise ValueError(
                         f"A weight of the preset {preset!r} does not fit the model that "
                         f"{', '.join(f'{k}={v!r}' for k, v in kwargs.items())} makes of it. Pass skip_mismatch=True to "
@@ -49,6 +50,9 @@ class Application(keras_hub.models.Backbone):
                     ) from error
                 raise
         source = super().from_preset(path)
+        vocabulary_size = getattr(source, "vocabulary_size", None)
+        if kwargs.get("vocabulary_size", vocabulary_size) != vocabulary_size:
+            kwargs.setdefault("tokenizer", None)  # the preset's has another number of tokens
         model = super().from_preset(path, load_weights=False, **kwargs)
         copy_weights(source, model)
         return model

@@ -132,7 +132,7 @@ def _tokenizer(tokenizer, vocabulary_size):
     if tokenizer.vocabulary_size != vocabulary_size:
         raise ValueError(
             f"The tokenizer has {tokenizer.vocabulary_size} token ids (blank included), the model {vocabulary_size}. "
-            f"Pass vocabulary_size={tokenizer.vocabulary_size}, or another tokenizer."
+            f"Pass vocabulary_size={tokenizer.vocabulary_size}, another tokenizer, or tokenizer=None."
         )
     return tokenizer
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.masks import apply_mask
+
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class MaskedBatchNormalization(keras.layers.Layer):
@@ -57,7 +59,9 @@ class MaskedBatchNormalization(keras.layers.Layer):
     def call(self, inputs, training=False, mask=None):
         x = ops.cast(inputs, "float32")
         if training and self.trainable:
-            mean, variance, count = self._moments(x, mask if self.real_frames_only else None)
+            mask = mask if self.real_frames_only else None
+            x = apply_mask(x, mask)  # not only out of the sums: the gradient of gamma reads every frame
+            mean, variance, count = self._moments(x, mask)
             self._update(self.moving_mean, mean)
             self._update(self.moving_variance, variance * (count / ops.maximum(count - 1.0, 1.0)))
         else:
@@ -69,12 +73,10 @@ class MaskedBatchNormalization(keras.layers.Layer):
         if mask is None:
             mean, variance = ops.moments(x, axes=(0, 1))
             return mean, variance, ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
-        weights = ops.cast(mask, "float32")
-        count = ops.sum(weights)
+        count = ops.sum(ops.cast(mask, "float32"))
         divisor = ops.maximum(count, 1.0)
-        weights = weights[..., None]
-        mean = ops.sum(x * weights, axis=(0, 1)) / divisor
-        variance = ops.sum(ops.square(x - mean) * weights, axis=(0, 1)) / divisor
+        mean = ops.sum(x, axis=(0, 1)) / divisor
+        variance = ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1)) / divisor
         return mean, variance, count
 
     def _update(self, moving, batch):

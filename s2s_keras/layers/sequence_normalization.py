@@ -3,10 +3,12 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.masks import apply_mask
+
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class SequenceNormalization(keras.layers.Layer):
-    """Normalization of each utterance by its own statistics over its real frames, with a gain and an offset per channel.
+    """Normalization of each utterance by its own statistics over real frames, with a gain and an offset per channel.
 
     Use it where a batch is too small for batch normalization. Statistics are float32 under every dtype policy.
 
@@ -47,17 +49,16 @@ class SequenceNormalization(keras.layers.Layer):
         self.beta = self.add_weight(shape, "zeros", name="beta", dtype="float32", autocast=False)
 
     def call(self, inputs, mask=None):
-        x = ops.cast(inputs, "float32")
-        mask = ops.ones_like(x[..., 0], dtype="bool") if mask is None else mask
-        weights = ops.cast(mask, "float32")[..., None]
-        weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
-        mean = self._average(x * weights)
-        variance = self._average(ops.square(x - mean) * weights)
+        mask = ops.ones_like(inputs[..., 0], dtype="bool") if mask is None else mask
+        x = apply_mask(ops.cast(inputs, "float32"), mask)
+        count = ops.sum(ops.cast(mask, "float32"), axis=1)[:, None, None]
+        mean = self._average(x, count)
+        variance = self._average(ops.square(apply_mask(x - mean, mask)), count)
         x = (x - mean) * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
         return ops.cast(x, self.compute_dtype)
 
-    def _average(self, weighted):
-        average = ops.sum(weighted, axis=1, keepdims=True)
+    def _average(self, x, count):
+        average = ops.sum(x, axis=1, keepdims=True) / ops.maximum(count, 1.0)
         return ops.mean(average, axis=2, keepdims=True) if self.across_channels else average
 
     def compute_output_shape(self, input_shape):

