@@ -28,8 +28,8 @@ PEAK_LEARNING_RATE = 2e-3
 def build(width=1.0, dropout=0.0, spec_augment=False):
     """Two halvings of the frame rate (40 ms a frame), four residual blocks of two.
 
-    An output frame sees 0.8 s on either side. Kernels of 7 to 15 (2 s on either side) learn the few hundred sentences by
-    heart: they had a development loss of 15.5 where these have 12.7, after as many epochs.
+    An output frame sees 0.8 s on either side. Kernels of 7 to 15 (2 s on either side) learn the few hundred sentences
+    by heart: they had a development loss of 15.5 where these have 12.7, after as many epochs.
     """
 
     def block(filters, kernel_size, rate=dropout):
@@ -63,7 +63,7 @@ def datasets(folder, quick):
     return train, dev
 
 
-def fit(model, train, dev, schedule, epochs, logs):
+def fit(model, train, dev, schedule, epochs, folder):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2, beta_2=0.98, global_clipnorm=100.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, CTC())

@@ -87,7 +87,7 @@ def resolve(preset):
     if os.path.isdir(text):
         if not os.path.isfile(os.path.join(text, "config.json")):
             raise ValueError(
-                f"The folder {text!r} is not a preset: it has no config.json. Pass a folder that `save_to_preset` wrote."
+                f"The folder {text!r} is not a preset: it has no config.json. Pass one that `save_to_preset` wrote."
             )
         return text
     close = difflib.get_close_matches(text, preset_names(), cutoff=0.3) or preset_names()

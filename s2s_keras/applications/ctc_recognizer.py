@@ -155,7 +155,7 @@ def _waveform(audio, sample_rate, array_rate):
 
 
 def _batches(recordings, batch_size, sample_rate):
-    """Batches of similar length, padded to whole seconds (powers of 1.25 above four) so that few shapes are compiled."""
+    """Batches of similar length, padded to whole seconds (powers of 1.25 above four) for few compiled shapes."""
     order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]

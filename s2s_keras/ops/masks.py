@@ -27,7 +27,7 @@ def sequence_mask(lengths, reference):
 
 
 def apply_mask(x, mask):
-    """Set the padded frames of `x` (B, T, ...) to zero, whatever they hold (NaN included). `mask=None` changes nothing."""
+    """Set padded frames of `x` (B, T, ...) to zero, whatever they hold (NaN included). `mask=None` changes nothing."""
     if mask is None:
         return x
     for _ in range(len(x.shape) - 2):

@@ -29,9 +29,7 @@ def mel_to_hz(mels, mel_scale="slaney"):
     return np.where(mels < break_mel, mels * _SLANEY_HZ_PER_MEL, _SLANEY_BREAK * np.exp(_SLANEY_LOG_STEP * above))
 
 
-def mel_filter_bank(
-    num_mel_bins, fft_length, sample_rate, mel_scale="slaney", min_frequency=0.0, max_frequency=None
-):
+def mel_filter_bank(num_mel_bins, fft_length, sample_rate, mel_scale="slaney", min_frequency=0.0, max_frequency=None):
     """Triangular filters that turn a power spectrum into mel energies.
 
     Args:
