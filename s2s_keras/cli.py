@@ -145,11 +145,12 @@ def presets(as_json: JsonOption = False):
     if as_json:
         print(json.dumps(cards, indent=2))
         return
-    table = Table("name", "application", "task", "data", "licence", "metrics")
     for card in cards:
-        metrics = "\n".join(f"{key}: {value}" for key, value in card["metrics"].items())
-        table.add_row(card["name"], card["application"], card["task"], str(card["data"]), card["licence"], metrics)
-    Console().print(table)
+        metrics = ", ".join(f"{key} {value}" for key, value in card["metrics"].items())
+        print(card["name"])
+        for key, value in {**card, "metrics": metrics}.items():
+            if key != "name":
+                print(f"  {key:12} {value}")
 
 
 @app.command()

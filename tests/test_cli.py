@@ -65,7 +65,7 @@ def test_presets_json(run):
         assert set(card) == {"name", "application", "task", "data", "licence", "metrics"}
 
 
-def test_presets_table_names_every_preset(run):
+def test_presets_in_words_names_every_preset(run):
     out = run("presets")[1]
     for card in list_presets():
         assert card["name"] in out
