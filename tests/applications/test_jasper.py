@@ -47,6 +47,11 @@ WAV2LETTER = {
 ALL_FRAMES = {"normalization": {"real_frames_only": False}}  # in training the original counts padded frames
 
 
+def clipped_at_half(x):
+    """20 would not be reached in a network this small."""
+    return ops.clip(x, 0.0, 0.5)
+
+
 class TestJasper(ApplicationTestCase):
     application = Jasper
     arguments = {
