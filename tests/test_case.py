@@ -169,9 +169,8 @@ class ApplicationTestCase:
         model = self.make(dtype=policy)
         assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
         seen, outputs = dtypes_seen(model, self.inputs())
-        half = policy.removeprefix("mixed_")
         for path, dtypes in seen.items():
-            expected = "float32" if set(path.split("/")) & set(self.float32_layers) else half
+            expected = "float32" if set(path.split("/")) & set(self.float32_layers) else policy.removeprefix("mixed_")
             assert dtypes == {expected}, f"{path} computes in or returns {dtypes}"
         assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
         for n, frames in enumerate(self.num_frames):
@@ -209,6 +208,7 @@ class LayerTestCase:
     num_frames = (12, 9, 5)  # frames of their outputs
     output_dtype = None  # None: the compute dtype of its policy
     mask_goes_on = True
+    clears_padding = False  # padded frames of its output are zero
     training_modes = (False, True)  # in which padding must not change the output
 
     def make(self, **changes):
@@ -267,6 +267,7 @@ class LayerTestCase:
                 layer.set_weights(start)
                 for n, frames in enumerate(self.num_frames):
                     np.testing.assert_allclose(found[0][n, :frames], expected[0][n, :frames], rtol=0, atol=1e-5)
+                    assert not self.clears_padding or np.all(found[0][n, frames:] == 0.0)
                 for a, b in zip(found[1:], expected[1:], strict=True):
                     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
@@ -274,11 +275,10 @@ class LayerTestCase:
         layer = self.make()
         for frames in (12, 17):
             mask = self.mask_of(layer, frames)
-            if not self.mask_goes_on:
-                assert mask is None
-                continue
-            assert tuple(mask.shape) == tuple(self.run(layer, frames).shape[:2])
-            assert ops.convert_to_numpy(mask).sum(axis=1).tolist() == list(self.num_frames)
+            assert (mask is not None) == self.mask_goes_on
+            if mask is not None:
+                assert tuple(mask.shape) == tuple(self.run(layer, frames).shape[:2])
+                assert ops.convert_to_numpy(mask).sum(axis=1).tolist() == list(self.num_frames)
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     def test_half_precision(self, policy):

@@ -8,6 +8,7 @@ from tests.test_case import LayerTestCase
 
 class TestFeatureInput(LayerTestCase):
     layer = FeatureInput
+    clears_padding = True
 
     def run(self, layer, frames=12, garbage=0.0, **kwargs):
         return layer([self.features(frames, garbage), np.array(self.lengths)], **kwargs)

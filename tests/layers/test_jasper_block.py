@@ -9,18 +9,21 @@ from tests.test_case import LayerTestCase
 
 class TestDense(LayerTestCase):
     layer = JasperBlock
+    clears_padding = True
     arguments = {"filters": 8, "kernel_size": 3, "repeat": 2, "num_residuals": 2, "activation": "gelu"}
     num_inputs = 3
 
 
 class TestStrided(LayerTestCase):
     layer = JasperBlock
+    clears_padding = True
     arguments = {"filters": 6, "kernel_size": 5, "strides": 2, "left_padding": 2, "normalization": {"momentum": 0.8}}
     num_frames = (6, 5, 3)
 
 
 class TestSeparable(LayerTestCase):
     layer = JasperBlock
+    clears_padding = True
     arguments = {
         "filters": 8,
         "kernel_size": 3,
@@ -34,11 +37,13 @@ class TestSeparable(LayerTestCase):
 
 class TestLayerNormalization(LayerTestCase):
     layer = JasperBlock
+    clears_padding = True
     arguments = {"filters": 8, "kernel_size": 3, "normalization": "layer"}
 
 
 class TestDropped(LayerTestCase):
     layer = JasperBlock
+    clears_padding = True
     arguments = {"filters": 8, "kernel_size": 3, "num_residuals": 1, "dropout": 0.2, "drop_block": 0.5}
     num_inputs = 2
     training_modes = (False,)  # what is dropped is random
