@@ -117,8 +117,8 @@ def map_chunks(function, audio, chunks, frames, hop_length, fft_length):
     """
     step, overlap = frames * hop_length, max(fft_length - hop_length, 0)
     starts = ops.reshape(audio[:, : chunks * step], (-1, chunks, step))
-    rest = ops.pad(audio[:, step:], ((0, 0), (0, step - overlap)))
-    ends = ops.reshape(rest, (-1, chunks, step))[:, :, :overlap]
+    last = audio[:, None, chunks * step : chunks * step + overlap]
+    ends = ops.concatenate([starts[:, 1:, :overlap], last], axis=1)
     pieces = ops.transpose(ops.concatenate([starts, ends], axis=-1), (1, 0, 2))
     features = ops.transpose(ops.map(function, pieces), (1, 0, 2, 3))
     return ops.reshape(features, (-1, chunks * frames, features.shape[-1]))

@@ -1,5 +1,6 @@
 """What every audio front end must do, inherited by the tests of each."""
 
+import inspect
 import json
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-LENGTHS = (0, 1, 2, 79, 160, 161, 319, 320, 321, 1000, 2559, 2560, 3000)
+LENGTHS = (0, 1, 160, 321, 2559, 3000)
 
 
 def speech_like(size, seed=0):
@@ -58,9 +59,21 @@ def assert_golden(layer, shared, variant, tolerance=1e-3):
 
 
 class FrontEndCase:
-    """Inherit and set `make`, which builds the layer with other options of its own."""
+    """Inherit and set `make`, which builds the layer, and `other_options`, none of them a default."""
 
     tolerance = 2e-4
+    other_options = {
+        "sample_rate": 8000,
+        "window": "hamming",
+        "window_ms": 25,
+        "hop_ms": 12.5,
+        "fft_length": 400,
+        "preemphasis": 0.5,
+        "dither": 0.25,
+        "gain": 2.0,
+        "normalization": "global",
+        "seed": 7,
+    }
 
     @staticmethod
     def make(**kwargs):
@@ -132,9 +145,13 @@ class FrontEndCase:
         np.testing.assert_allclose(result[0], features[0][mask[0]].mean(0), rtol=1e-4, atol=1e-4)
 
     def test_config_round_trip(self):
-        layer = self.make(window_ms=25, hop_ms=12.5, name="front_end")
+        layer = self.make(name="front_end", **self.other_options)
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
         assert type(again) is type(layer) and again.get_config() == layer.get_config()
+        for name, value in self.other_options.items():
+            assert again.get_config()[name] == value and getattr(again, name) == value
+        arguments = set(inspect.signature(type(layer).__init__).parameters) - {"self", "kwargs"}
+        assert arguments <= set(again.get_config())
         audio = speech_like(4000)[None]
         np.testing.assert_array_equal(run(again, audio, [4000])[0], run(layer, audio, [4000])[0])
 

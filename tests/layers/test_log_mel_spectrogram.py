@@ -8,6 +8,8 @@ from tests.layers.front_end_case import DitherAndGain, FrontEndCase, alone, asse
 
 
 class TestLogMelSpectrogram(DitherAndGain, FrontEndCase):
+    other_options = FrontEndCase.other_options | {"mel_scale": "htk", "min_frequency": 20.0, "max_frequency": 3000.0}
+
     @staticmethod
     def make(num_mel_bins=32, **kwargs):
         return LogMelSpectrogram(num_mel_bins, **kwargs)

@@ -8,6 +8,7 @@ from tests.layers.front_end_case import FrontEndCase, assert_golden, run, speech
 
 class TestPythonSpeechFeatures(FrontEndCase):
     tolerance = 1e-3
+    other_options = {"sample_rate": 8000, "window_ms": 25, "hop_ms": 12.5, "pad_to": 4}
 
     @staticmethod
     def make(num_features=20, window_ms=20, hop_ms=10, **kwargs):
