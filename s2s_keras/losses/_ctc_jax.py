@@ -9,9 +9,14 @@ _NEVER = -1e30  # the log-probability of what cannot be, finite so that differen
 _FIRST = ((0, 0), (0, 0), (1, 0))  # padding: one place before the labels
 
 
-@jax.custom_vjp
+@jax.jit
 def ctc_loss(labels, logits):
     """Loss (B,) of int32 labels (B, U) and float32 logits (B, T, V); above 1e8 where nothing aligns."""
+    return _ctc_loss(labels, logits)
+
+
+@jax.custom_vjp
+def _ctc_loss(labels, logits):
     return _forward(labels, logits)[0]
 
 
@@ -35,7 +40,7 @@ def _backward(residuals, upstream):
     return None, (jnp.exp(logits - normalizer) - expected) * upstream[:, None, None]
 
 
-ctc_loss.defvjp(_forward, _backward)
+_ctc_loss.defvjp(_forward, _backward)
 
 
 def _align(labels, emissions):

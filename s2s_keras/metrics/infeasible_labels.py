@@ -47,4 +47,4 @@ class InfeasibleLabels(keras.metrics.Metric):
         self.total.assign_add(ops.sum(count))
 
     def result(self):
-        return self.total
+        return ops.cast(self.total, self.dtype)
