@@ -28,8 +28,8 @@ PEAK_LEARNING_RATE = 2e-3
 def build(width=1.0, dropout=0.0, spec_augment=False):
     """Two halvings of the frame rate (40 ms a frame), four residual blocks of two.
 
-    An output frame sees 0.8 s on either side. Kernels of 7 to 15 (2 s on either side) learn the few hundred sentences
-    by heart: they had a development loss of 15.5 where these have 12.7, after as many epochs.
+    An output frame sees 0.8 s on either side. A network with kernels of 7 to 15 (2 s on either side, 192 filters, decay
+    over 110 epochs) had a development loss of 15.5 after 20 epochs of stage two where this had 12.7; one run each.
     """
 
     def block(filters, kernel_size, rate=dropout):
