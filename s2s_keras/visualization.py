@@ -33,8 +33,8 @@ def plot_transcription(model, audio, path=None):
     >>> from s2s_keras.applications import Jasper
     >>> model = Jasper(blocks=((16, 5, 0.0),), repeat=1, prologue=(16, 5, 0.0), epilogue=((16, 1, 0.0),))
     >>> figure = plot_transcription(model, np.zeros(16000, "float32"))
-    >>> len(figure.axes)
-    3
+    >>> [axes.get_ylabel() for axes in figure.axes[:3]]
+    ['audio', 'mel bin', 'token probability']
     """
     from matplotlib.figure import Figure
 

@@ -53,8 +53,8 @@ class JasperBlock(keras.layers.Layer):
 
     >>> import numpy as np
     >>> x = np.zeros((1, 6, 4), "float32")
-    >>> JasperBlock(8, kernel_size=3, repeat=2, num_residuals=1)([x, x]).shape[1:]
-    (6, 8)
+    >>> tuple(JasperBlock(8, kernel_size=3, repeat=2, num_residuals=1)([x, x]).shape)
+    (1, 6, 8)
 
     Reference:
         - [Jasper](https://arxiv.org/abs/1904.03288), figures 1 and 2; [QuartzNet](https://arxiv.org/abs/1910.10261),

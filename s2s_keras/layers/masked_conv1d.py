@@ -41,8 +41,8 @@ class MaskedConv1D(keras.layers.Layer):
     Example:
 
     >>> import numpy as np
-    >>> MaskedConv1D(8, kernel_size=5, strides=2)(np.zeros((1, 7, 3), "float32")).shape[1:]
-    (4, 8)
+    >>> tuple(MaskedConv1D(8, kernel_size=5, strides=2)(np.zeros((1, 7, 3), "float32")).shape)
+    (1, 4, 8)
 
     Reference:
         - [Jasper](https://arxiv.org/abs/1904.03288); [QuartzNet](https://arxiv.org/abs/1910.10261) (separable).
