@@ -102,6 +102,26 @@ class ApplicationTestCase:
         fresh = self.application.from_preset(tmp_path, load_weights=False)
         assert any(np.any(a != b) for a, b in zip(fresh.get_weights(), again.get_weights(), strict=True))
 
+    def test_preset_of_a_compiled_model_holds_no_optimizer(self, tmp_path):
+        model = self.make()
+        model.save_to_preset(tmp_path / "plain")
+        model.compile("adam", CTC())
+        model.optimizer.build(model.trainable_variables)
+        model.save_to_preset(tmp_path / "compiled")
+        plain, compiled = (sorted(file.name for file in (tmp_path / name).iterdir()) for name in ("plain", "compiled"))
+        assert plain == compiled
+        sizes = [(tmp_path / name / "model.weights.h5").stat().st_size for name in ("plain", "compiled")]
+        assert sizes[0] == sizes[1]
+        again = Application.from_preset(tmp_path / "compiled")
+        np.testing.assert_array_equal(self.outputs(again), self.outputs(model))
+
+    def test_damaged_preset_is_one_sentence(self, tmp_path):
+        self.model.save_to_preset(tmp_path)
+        config = (tmp_path / "config.json").read_text()
+        (tmp_path / "config.json").write_text(config[: len(config) // 2])
+        with pytest.raises(ValueError, match="damaged"):
+            self.application.from_preset(tmp_path)
+
     def test_another_vocabulary(self, tmp_path):
         self.model.save_to_preset(tmp_path)
         with pytest.raises(ValueError, match="skip_mismatch"):

@@ -1,8 +1,11 @@
 """The base class of every model."""
 
 import difflib
+import json
 import os
+import tempfile
 import warnings
+from pathlib import Path
 
 import keras
 import keras_hub
@@ -35,8 +38,18 @@ class Application(keras_hub.models.Backbone):
             An instance of the class that the preset was saved from, which must be `cls` or a subclass.
 
         Raises:
-            ValueError: if there is no such preset, it is of another class, or a weight does not fit.
+            ValueError: if there is no such preset, it is of another class, a file of it is damaged, or a weight does not
+                fit.
         """
+        try:
+            return cls._from_preset(preset, load_weights, skip_mismatch, **kwargs)
+        except (json.JSONDecodeError, KeyError, OSError, TypeError) as error:
+            if kwargs and isinstance(error, TypeError):  # an argument that the class does not take
+                raise
+            raise ValueError(f"The preset {preset!r} cannot be loaded, is one of its files damaged? {error}") from error
+
+    @classmethod
+    def _from_preset(cls, preset, load_weights, skip_mismatch, **kwargs):
         path = resolve(preset)
         if not load_weights or not skip_mismatch:
             try:
@@ -60,16 +73,30 @@ class Application(keras_hub.models.Backbone):
     def save_to_preset(self, preset_dir, max_shard_size=10, half_precision=False):
         """Write config, weights and tokenizer to a folder that `from_preset` reads.
 
+        The state of the optimizer is not written; `keras.Model.save` keeps it.
+
         Args:
             preset_dir: path of the folder; made if missing.
             max_shard_size: float, GB per file of weights.
             half_precision: bool. Kernels are stored as float16, half the size; they are float32 again when loaded.
         """
-        super().save_to_preset(os.fspath(preset_dir), max_shard_size=max_shard_size)
-        if half_precision:
-            half = type(self).from_config({**self.get_config(), "dtype": "float16"})
-            half.set_weights(self.get_weights())
-            half.save_weights(os.path.join(preset_dir, "model.weights.h5"), overwrite=True)
+        os.makedirs(preset_dir, exist_ok=True)
+        model = self._copy() if self.compiled else self  # a compiled model stores its optimizer too
+        with tempfile.TemporaryDirectory(dir=preset_dir, prefix=".") as unfinished:
+            super(Application, model).save_to_preset(unfinished, max_shard_size=max_shard_size)
+            if half_precision:
+                self._copy(dtype="float16").save_weights(Path(unfinished, "model.weights.h5"), overwrite=True)
+            for file in Path(unfinished).rglob("*"):
+                if file.is_file():
+                    target = Path(preset_dir, file.relative_to(unfinished))
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    file.replace(target)
+
+    def _copy(self, **changes):
+        """The same network with the same weights, uncompiled."""
+        model = type(self).from_config({**self.get_config(), **changes})
+        model.set_weights(self.get_weights())
+        return model
 
 
 def resolve(preset):
