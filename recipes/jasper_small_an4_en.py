@@ -5,24 +5,37 @@ The command that made it, from the repository's root, with the AN4 manifests in 
     KERAS_BACKEND=jax python recipes/jasper_small_an4_en.py --data ../shared/data/an4 --output jasper_small_an4_en
 
 Stage one learns to align: no regularization, small batches, a constant learning rate. Stage two starts from its weights
-with SpecAugment, dropout and a cosine decay. `--quick` is the same on a tenth of the data with a smaller network and
-takes two minutes; it is there to see everything run, not to recognize.
+with SpecAugment, dropout and a cosine decay. Its network misses 3 % of the words of the training set, and 23 % of the
+same words cut out and put together in another order: from 40 minutes of speech it has learned the neighbours as well as
+the sounds. So stage three goes on with 10,000 utterances, each spliced from words of one speaker, beside the real ones.
+
+`--quick` is the same on a tenth of the data with a smaller network and takes two minutes; it is there to see everything
+run, not to recognize.
 """
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 import keras
+import numpy as np
+import soundfile
 
 from s2s_keras.applications import Jasper
 from s2s_keras.data import SpeedPerturbation, load_manifest, speech_dataset
+from s2s_keras.decoding import ctc_alignment
 from s2s_keras.layers import SpecAugment
 from s2s_keras.losses import CTC
+from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
 
 BATCH_SIZE = 8
 PEAK_LEARNING_RATE = 2e-3
+SAMPLE_RATE = 16000
+FRAME = 640  # samples of an output frame
+PAUSE_DB = 15  # a cut lies this much below the loud parts of the recording
+MAX_SPLICED = 6.5  # seconds
 
 
 def build(width=1.0, dropout=0.0, spec_augment=False):
@@ -46,24 +59,34 @@ def build(width=1.0, dropout=0.0, spec_augment=False):
     )
 
 
-def datasets(folder, quick):
+def datasets(folder, quick, spliced=None):
     """Training and development batches; speed perturbation makes seven voices of each."""
     folder, tokenizer = Path(folder), CharacterTokenizer()
-    utterances = load_manifest(folder / "manifest_train.jsonl")
+    utterances = training_utterances(folder, quick)
+    if spliced is None:
+        speeds = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
+    else:
+        utterances = utterances * 4 + load_manifest(spliced)
+        speeds = (0.82, 0.88, 0.94, 1.0, 1.06, 1.12, 1.18)
     train = speech_dataset(
-        utterances[:: 10 if quick else 1],
+        utterances,
         tokenizer,
         BATCH_SIZE,
         buckets=2 if quick else 8,
         shuffle=True,
         cache=True,
-        augmentation=None if quick else SpeedPerturbation((0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)),
+        drop_remainder=spliced is not None,
+        augmentation=None if quick else SpeedPerturbation(speeds),
     )
     dev = speech_dataset(folder / "manifest_dev.jsonl", tokenizer, BATCH_SIZE, buckets=2, cache=True)
     return train, dev
 
 
-def fit(model, train, dev, schedule, epochs, folder):
+def training_utterances(folder, quick):
+    return load_manifest(Path(folder) / "manifest_train.jsonl")[:: 10 if quick else 1]
+
+
+def fit(model, train, dev, schedule, epochs, folder, validation_freq=1):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2, beta_2=0.98, global_clipnorm=100.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, CTC())
@@ -74,7 +97,7 @@ def fit(model, train, dev, schedule, epochs, folder):
     model.fit(
         train.for_fit(),
         validation_data=dev.for_fit(),
-        validation_freq=5,
+        validation_freq=validation_freq,
         epochs=epochs,
         callbacks=callbacks,
         verbose=2,
@@ -87,12 +110,95 @@ def checkpoint(model, folder):
     os.replace(folder / "next.weights.h5", folder / "last.weights.h5")
 
 
+def cut_into_words(model, utterances):
+    """The utterances cut at pauses: list of (speaker, list of (audio, text))."""
+    cut = []
+    order = sorted(range(len(utterances)), key=lambda n: utterances[n].duration)
+    for start in range(0, len(order), BATCH_SIZE):
+        batch = [utterances[n] for n in order[start : start + BATCH_SIZE]]
+        recordings = [load_audio(utterance.audio, SAMPLE_RATE) for utterance in batch]
+        seconds = -(-max(map(len, recordings)) // SAMPLE_RATE)
+        audio = np.stack([np.pad(x, (0, seconds * SAMPLE_RATE - len(x))) for x in recordings])
+        lengths = np.array([len(x) for x in recordings], "int32")
+        logits = model.predict_on_batch({"audio": audio, "audio_lengths": lengths})
+        for utterance, x, frames in zip(batch, recordings, np.asarray(logits), strict=True):
+            words, cuts = utterance.text.split(" "), pauses(model.tokenizer, utterance.text, x, frames)
+            bounds = [(0, 0), *cuts, (len(words), len(x))]
+            pieces = [(x[a:b], " ".join(words[m:n])) for (m, a), (n, b) in zip(bounds, bounds[1:], strict=False)]
+            cut.append((Path(utterance.audio).parent.name, pieces))
+    return cut
+
+
+def pauses(tokenizer, text, audio, logits):
+    """Where two words can be cut apart: list of (number of words before, sample), the quietest place between them."""
+    logits = logits[: -(-len(audio) // FRAME) + 1]
+    spans = ctc_alignment(logits, tokenizer.encode(text)) * FRAME
+    level = 10 * np.log10(np.convolve(audio**2, np.full(320, 1 / 320), "same") + 1e-10)
+    loud, cuts, space = np.quantile(level, 0.9), [], -1
+    for n, word in enumerate(text.split(" ")[:-1], start=1):
+        space += len(word) + 1
+        low = max(spans[space - 1, 1] - FRAME, 0)
+        high = min(max(spans[space + 1, 0] + FRAME, low + 320), len(audio))
+        if low < high and level[(at := low + int(np.argmin(level[low:high])))] < loud - PAUSE_DB:
+            cuts.append((n, at))
+    return cuts
+
+
+def splice(cut, count, folder):
+    """Writes `count` utterances of runs of one to three pieces of one speaker, and a manifest; returns its path."""
+    rng = np.random.default_rng(1)
+    names = sorted({name for name, _ in cut})
+    speakers = {name: [pieces for speaker, pieces in cut if speaker == name] for name in names}
+    num_words = [sum(len(text.split()) for _, text in pieces) for _, pieces in cut]
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for n in range(count):
+        utterances = speakers[names[rng.integers(len(names))]]
+        wanted = num_words[rng.integers(len(num_words))] + 1
+        parts, words = [], []
+        while len(words) < wanted:
+            pieces = utterances[rng.integers(len(utterances))]
+            size, first = int(rng.integers(1, 4)), int(rng.integers(len(pieces)))
+            run = pieces[first : first + size]
+            if sum(len(x) for x in parts) + sum(len(x) for x, _ in run) > MAX_SPLICED * SAMPLE_RATE:
+                if parts:
+                    break
+                continue
+            parts += [x for x, _ in run]
+            words += [word for _, text in run for word in text.split()]
+        audio = cross_fade(parts)
+        if len(audio) < 0.4 * SAMPLE_RATE:
+            continue
+        soundfile.write(folder / f"{n:05d}.flac", audio, SAMPLE_RATE)
+        duration = round(len(audio) / SAMPLE_RATE, 4)
+        rows.append({"audio_filepath": f"{n:05d}.flac", "duration": duration, "text": " ".join(words)})
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "manifest.jsonl"
+
+
+def cross_fade(parts, overlap=160):
+    """One recording after another, 10 ms of each faded into the next."""
+    audio, ramp = parts[0], np.linspace(0, 1, overlap, dtype="float32")
+    for part in parts[1:]:
+        if min(len(audio), len(part)) >= overlap:
+            joint = audio[-overlap:] * ramp[::-1] + part[:overlap] * ramp
+            audio = np.concatenate([audio[:-overlap], joint, part[overlap:]])
+        else:
+            audio = np.concatenate([audio, part])
+    return audio
+
+
+def cosine(steps, peak, warmup):
+    return keras.optimizers.schedules.CosineDecay(0.0, steps - warmup, warmup_target=peak, warmup_steps=warmup)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="../shared/data/an4", help="folder with manifest_{train,dev}.jsonl")
     parser.add_argument("--output", default="jasper_small_an4_en", help="preset folder to write")
     parser.add_argument("--align-epochs", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=90)
+    parser.add_argument("--epochs", type=int, default=90, help="of stage two")
+    parser.add_argument("--splice-epochs", type=int, default=11, help="of stage three, each 16 times as long")
     parser.add_argument("--quick", action="store_true", help="two minutes: small network, a tenth of the data")
     args = parser.parse_args()
     folder = Path(args.output)
@@ -100,18 +206,23 @@ def main():
     logs.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(1)
     train, dev = datasets(args.data, args.quick)
-    width, align_epochs, epochs = (0.25, 2, 8) if args.quick else (1.0, args.align_epochs, args.epochs)
+    width, count = (0.25, 80) if args.quick else (1.0, 10176)
+    epochs = (2, 6, 1) if args.quick else (args.align_epochs, args.epochs, args.splice_epochs)
 
     aligned = build(width)
     warmup = keras.optimizers.schedules.PolynomialDecay(1e-4, 2 * len(train), PEAK_LEARNING_RATE)
-    fit(aligned, train, dev, warmup, align_epochs, logs)
+    fit(aligned, train, dev, warmup, epochs[0], logs, validation_freq=5)
 
     model = build(width, dropout=0.2, spec_augment=True)
     model.set_weights(aligned.get_weights())
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, (epochs - 1) * len(train), warmup_target=PEAK_LEARNING_RATE, warmup_steps=len(train)
-    )
-    fit(model, train, dev, schedule, epochs, logs)
+    schedule = cosine(epochs[1] * len(train), PEAK_LEARNING_RATE, len(train))
+    fit(model, train, dev, schedule, epochs[1], logs, validation_freq=5)
+
+    words = cut_into_words(model, training_utterances(args.data, args.quick))
+    spliced = splice(words, count, logs / "spliced")
+    train, dev = datasets(args.data, args.quick, spliced)
+    keras.utils.set_random_seed(2)
+    fit(model, train, dev, cosine(epochs[2] * len(train), 1.5e-3, len(train) // 4), epochs[2], logs)
     model.save_to_preset(folder, half_precision=True)
     print(f"Measure it: s2s-keras evaluate {folder} --manifest {args.data}/manifest_test.jsonl")
 

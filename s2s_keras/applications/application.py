@@ -38,8 +38,7 @@ class Application(keras_hub.models.Backbone):
             An instance of the class that the preset was saved from, which must be `cls` or a subclass.
 
         Raises:
-            ValueError: if there is no such preset, it is of another class, a file of it is damaged, or a weight does not
-                fit.
+            ValueError: if there is no such preset, it is of another class, a file is damaged, or a weight does not fit.
         """
         try:
             return cls._from_preset(preset, load_weights, skip_mismatch, **kwargs)

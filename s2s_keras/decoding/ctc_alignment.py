@@ -30,7 +30,9 @@ def ctc_alignment(logits, labels):
         raise ValueError(f"Labels must lie in [1, {logits.shape[1] - 1}]; 0 is blank. Received: {labels.tolist()}.")
     needed = len(labels) + int(np.sum(labels[1:] == labels[:-1]))
     if needed > len(logits):
-        raise ValueError(f"{len(labels)} labels need at least {needed} frames, repeats included. There are {len(logits)}.")
+        raise ValueError(
+            f"{len(labels)} labels need at least {needed} frames, repeats included. There are {len(logits)}."
+        )
     if not labels.size:
         return np.zeros((0, 2), "int64")
     tokens = np.zeros(2 * len(labels) + 1, "int64")  # blanks around and between the labels
