@@ -1,0 +1,60 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from s2s_keras.tokenizers import CharacterTokenizer
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    spec = importlib.util.spec_from_file_location("recipe", RECIPES / "jasper_small_an4_en.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_cross_fading_keeps_the_level_and_takes_the_overlap(recipe):
+    ones = [np.ones(n, "float32") for n in (1000, 500, 100)]  # the last one is shorter than the overlap
+    joined = recipe.cross_fade(ones)
+    assert len(joined) == 1000 + 500 - 160 + 100
+    np.testing.assert_allclose(joined, 1.0, rtol=1e-6)
+
+
+def test_a_cut_lies_in_the_pause(recipe):
+    rng, frame = np.random.default_rng(0), recipe.FRAME
+    audio = 1e-4 * rng.standard_normal(20 * frame).astype("float32")
+    audio[2 * frame : 8 * frame] += 0.3 * rng.standard_normal(6 * frame).astype("float32")
+    audio[12 * frame : 18 * frame] += 0.3 * rng.standard_normal(6 * frame).astype("float32")
+    tokenizer = CharacterTokenizer()
+    logits = np.zeros((21, tokenizer.vocabulary_size), "float32")
+    logits[:, 0] = 5.0
+    for token, at in zip(tokenizer.encode("go on"), (3, 6, 10, 13, 16), strict=True):
+        logits[at, token] = 10.0
+    ((words, sample),) = recipe.pauses(tokenizer, "go on", audio, logits)
+    assert words == 1
+    assert 8 * frame <= sample <= 12 * frame
+    audio += 0.3 * rng.standard_normal(len(audio)).astype("float32")
+    assert recipe.pauses(tokenizer, "go on", audio, logits) == []
+
+
+def test_spliced_utterances_say_what_their_pieces_say(recipe, tmp_path):
+    tone = {word: np.full(3000 + 500 * n, 0.1 * (n + 1), "float32") for n, word in enumerate(("one", "two", "six"))}
+    cut = [
+        ("a", [(tone["one"], "one"), (tone["two"], "two")]),
+        ("b", [(tone["six"], "six")]),
+    ]
+    manifest = recipe.splice(cut, 40, tmp_path / "spliced")
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    assert rows
+    for row in rows:
+        audio, rate = soundfile.read(manifest.parent / row["audio_filepath"])
+        words = row["text"].split()
+        assert set(words) <= {"one", "two"} or set(words) == {"six"}  # one speaker
+        assert len(audio) == sum(len(tone[word]) for word in words) - 160 * (len(words) - 1)
+        assert row["duration"] == pytest.approx(len(audio) / rate, abs=1e-4)
