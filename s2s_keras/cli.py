@@ -109,14 +109,13 @@ def evaluate(
     first file read to the last text, compilation included, as a fraction of it.
     """
     _check_files([manifest])
-    from s2s_keras.data import load_manifest
+    from s2s_keras.data import AudioReader, load_manifest
     from s2s_keras.metrics import character_error_rate, word_error_rate
-    from s2s_keras.ops.audio import load_audio
 
     utterances = load_manifest(manifest)
     model = _load(preset)
     start = time.perf_counter()
-    recordings = [load_audio(u.audio, model.sample_rate, u.offset or 0.0, u.duration) for u in utterances]
+    recordings = list(map(AudioReader(model.sample_rate), utterances))
     hypotheses = model.transcribe(recordings, batch_size=batch_size)
     elapsed = time.perf_counter() - start
     references = [utterance.text for utterance in utterances]

@@ -122,6 +122,10 @@ class ApplicationTestCase:
         with pytest.raises(ValueError, match="damaged"):
             self.application.from_preset(tmp_path)
 
+    def test_misspelled_argument(self):
+        with pytest.raises(TypeError, match="vocabulary_sise"):
+            self.make(vocabulary_sise=30)
+
     def test_another_vocabulary(self, tmp_path):
         self.model.save_to_preset(tmp_path)
         with pytest.raises(ValueError, match="skip_mismatch"):

@@ -54,9 +54,10 @@ class Application(keras_hub.models.Backbone):
             try:
                 return super().from_preset(path, load_weights=load_weights, **kwargs)
             except ValueError as error:
-                if load_weights and kwargs and ("shape" in str(error).lower() or "vocabulary_size" in kwargs):
+                misfits = ("shape", "could not be loaded")
+                if load_weights and kwargs and (any(m in str(error) for m in misfits) or "vocabulary_size" in kwargs):
                     raise ValueError(
-                        f"A weight of the preset {preset!r} does not fit the model that "
+                        f"The preset {preset!r} does not fit the model that "
                         f"{', '.join(f'{k}={v!r}' for k, v in kwargs.items())} makes of it. Pass skip_mismatch=True to "
                         f"keep fresh weights there (fine-tuning), or leave the argument out. Cause: {error}"
                     ) from error

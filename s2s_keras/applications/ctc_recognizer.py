@@ -47,9 +47,17 @@ class CTCRecognizer(Application):
         dtype=None,
         **kwargs,
     ):
+        if unknown := sorted(set(kwargs) - {"name", "trainable"}):
+            raise TypeError(
+                f"{type(self).__name__} has no argument {', '.join(unknown)}. Check the spelling: its docstring lists "
+                "what it takes."
+            )
         front_end = as_object(front_end)
         if front_end == "log_mel":
             front_end = LogMelSpectrogram(num_mel_bins=num_mel_bins, name="front_end")
+        if front_end is not None and not callable(front_end):
+            raise ValueError(f'`front_end` is a layer, "log_mel" or None. Received: front_end={front_end!r}.')
+        num_mel_bins = getattr(front_end, "num_features", num_mel_bins)
         spec_augment = as_object(spec_augment)
         tokenizer = _tokenizer(as_object(tokenizer), vocabulary_size)
         if front_end is None:
@@ -87,7 +95,7 @@ class CTCRecognizer(Application):
         """Text of recordings of any length, by greedy search.
 
         Args:
-            audio: a path, a float or int16 array (S,), or a list of either. Files are resampled and mixed to mono.
+            audio: a path, an array (S,) of floats, int16 or int32, or a list of either. Files are resampled and mixed.
             sample_rate: int, of arrays, in Hz. Default: the model's own.
             batch_size: int, recordings at a time; they are sorted by length first. The text does not depend on it.
 
@@ -103,6 +111,8 @@ class CTCRecognizer(Application):
                 f"tokenizer={self.tokenizer}, include_top={self.include_top}, front_end={self.front_end}. "
                 "Build the model with `tokenizer=...`, include_top=True and a front end."
             )
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
         single = not isinstance(audio, (list, tuple))
         recordings = [_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)]
         texts = [""] * len(recordings)
@@ -142,16 +152,15 @@ def _waveform(audio, sample_rate, array_rate):
     if isinstance(audio, (str, os.PathLike)):
         return load_audio(audio, sample_rate)
     audio = np.asarray(audio)
-    if audio.dtype == np.int16:
-        audio = audio / 32768.0
+    if audio.dtype in (np.int16, np.int32):
+        audio = audio / -float(np.iinfo(audio.dtype).min)
     if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating) or not np.all(np.isfinite(audio)):
         raise ValueError(
-            "A recording is a path, or an array of shape (samples,) of finite floats in [-1, 1] or of int16. Received: "
-            f"shape {audio.shape}, dtype {audio.dtype}. Mix channels and convert integers first."
+            "A recording is a path, or an array of shape (samples,) of finite floats in [-1, 1], int16 or int32. "
+            f"Received: shape {audio.shape}, dtype {audio.dtype}. Mix channels first, for example `audio.mean(axis=1)`."
         )
-    if array_rate not in (None, sample_rate):
-        audio = soxr.resample(audio, array_rate, sample_rate, quality="HQ")
-    return audio.astype("float32")
+    audio = audio.astype("float32")
+    return audio if array_rate in (None, sample_rate) else soxr.resample(audio, array_rate, sample_rate, quality="HQ")
 
 
 def _batches(recordings, batch_size, sample_rate):

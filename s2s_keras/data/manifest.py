@@ -3,11 +3,11 @@
 import csv
 import dataclasses
 import json
-import math
 import os
 
 _JSON_KEYS = ("audio_filepath", "text")
 _CSV_KEYS = ("wav_filename", "transcript")
+_FOREVER = 1e9  # seconds
 
 
 class UtteranceError(ValueError):
@@ -102,9 +102,10 @@ def load_manifest(path, on_bad=None):
     utterances = []
     with open(path, encoding="utf-8-sig", newline="") as file:
         try:
-            first = file.readline()
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
-            rows = _csv_rows(file, path) if first.startswith("wav_filename") else _json_rows(file, path)
+            is_csv = not first.lstrip().startswith("{") and "wav_filename" in first
+            rows = _csv_rows(file, path) if is_csv else _json_rows(file, path)
             for row in rows:
                 try:
                     utterances.append(_utterance(row, path))
@@ -125,7 +126,7 @@ def _json_rows(file, path):
             continue
         try:
             row = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of thousands of digits
             message = f"neither a JSON object ({error}) nor part of a CSV file with the header wav_filename,..."
             row = UtteranceError("bad line", f"{path}, line {line}", message)
         else:
@@ -136,15 +137,24 @@ def _json_rows(file, path):
 
 
 def _csv_rows(file, path):
-    reader = csv.DictReader(file)
-    for row in reader:
-        if None in row or None in row.values():
-            row = UtteranceError(
-                "bad line",
-                f"{path}, line {reader.line_num}",
-                f"the number of fields differs from the header's {len(reader.fieldnames)}; quote fields with commas.",
-            )
-        yield reader.line_num, row, _CSV_KEYS
+    header = None
+    for line, text in enumerate(file, 1):  # a line each, so that a quote left open costs one utterance
+        if not text.strip():
+            continue
+        try:
+            (values,) = csv.reader([text.rstrip("\r\n")], strict=True, skipinitialspace=True)
+        except csv.Error as error:
+            message = f"the line is not CSV ({error}); is a quote left open?"
+            row = UtteranceError("bad line", f"{path}, line {line}", message)
+        else:
+            if header is None:
+                header = values
+                continue
+            row = dict(zip(header, values, strict=False))
+            if len(values) != len(header):
+                message = f"the number of fields differs from the header's {len(header)}; quote fields with commas."
+                row = UtteranceError("bad line", f"{path}, line {line}", message)
+        yield line, row, _CSV_KEYS
 
 
 def _utterance(row, path):
@@ -167,7 +177,7 @@ def _utterance(row, path):
 
 
 def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _FOREVER  # NaN is not
 
 
 def _shown(row):

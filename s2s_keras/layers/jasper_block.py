@@ -6,6 +6,7 @@ from keras import ops
 from s2s_keras.layers.masked_batch_normalization import MaskedBatchNormalization
 from s2s_keras.layers.masked_conv1d import MaskedConv1D
 from s2s_keras.layers.sequence_normalization import SequenceNormalization
+from s2s_keras.ops import activations as activations  # registers clipped_relu for saved configs
 from s2s_keras.ops.masks import apply_mask
 
 NORMALIZATIONS = {
@@ -59,7 +60,8 @@ class JasperBlock(keras.layers.Layer):
     Reference:
         - [Jasper](https://arxiv.org/abs/1904.03288), figures 1 and 2; [QuartzNet](https://arxiv.org/abs/1910.10261),
           figure 1. Dropping a block follows [stochastic depth](https://arxiv.org/abs/1603.09382) without rescaling, as
-          in OpenSeq2Seq.
+          in OpenSeq2Seq; its `drop_block_index`, which drops one block in inference, and its "VALID" padding are left
+          out.
     """
 
     def __init__(

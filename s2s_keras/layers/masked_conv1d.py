@@ -10,9 +10,10 @@ from s2s_keras.ops.masks import apply_mask
 class MaskedConv1D(keras.layers.Layer):
     """1-D convolution whose output at a real frame never depends on padded frames or on the padded length.
 
-    Padded frames are set to zero before the convolution, the mask is strided along, and the amount of zero padding on
-    the left is a property of the layer. `padding="same"` has neither property: with a stride its left padding changes
-    with the parity of the length, so that the same utterance gives two answers in two batches.
+    Padded frames are set to zero before a convolution of more than one frame, the mask is strided along, and the
+    amount of zero padding on the left is a property of the layer. `padding="same"` has neither property: with a
+    stride its left padding changes with the parity of the length, so that the same utterance gives two answers in
+    two batches.
 
     Args:
         filters: int, channels of the output.

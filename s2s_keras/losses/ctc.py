@@ -110,6 +110,8 @@ def _check_shapes(labels, logits):
             "CTC expects logits `y_pred` of shape (batch, frames, vocabulary) with a known vocabulary of blank and at "
             f"least one token. Received: y_pred.shape={tuple(logits)}"
         )
+    if logits[1] == 0:
+        raise ValueError(f"CTC expects at least one frame. Received: y_pred.shape={tuple(logits)}")
     if None not in (labels[0], logits[0]) and labels[0] != logits[0]:
         raise ValueError(
             "CTC expects as many label sequences as utterances. "

@@ -147,10 +147,9 @@ class WordErrorRate(GreedyErrorRate):
     """The share of words a CTC network gets wrong, by greedy search, while it is trained and evaluated.
 
     Exact: substitutions, insertions and deletions are summed over batches before they are divided by the number of
-        reference
-    words, and words are compared letter by letter inside the compiled graph. `word_error_rate` of the decoded texts
-    gives the same number. References without any word give 0.0 if nothing was recognized, else the number of
-    insertions.
+    reference words, and words are compared letter by letter inside the compiled graph. `word_error_rate` of the
+    decoded texts gives the same number. References without any word give 0.0 if nothing was recognized, else the
+    number of insertions.
 
     Args:
         tokenizer: tokenizer with `vocabulary_size` and `decode`, one character per token, one of them the space.

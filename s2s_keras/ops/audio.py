@@ -51,6 +51,8 @@ def load_audio(path, sample_rate=16000, offset=0.0, duration=None, resample=True
         import soxr
 
         audio = soxr.resample(audio, rate, sample_rate, quality="HQ")
+        if not len(audio):
+            raise ValueError(f"{path}: too short, not one sample is left of it at {sample_rate} Hz.")
     return audio
 
 

@@ -3,13 +3,14 @@
 OpenSeq2Seq's policies in these words, with `lr` its `learning_rate`, `N` its `decay_steps` and `p` its `power`:
 
 * `fixed_lr`: the float itself.
-* `piecewise_constant`: `ks.PiecewiseConstantDecay(boundaries, [lr, lr * decay_rates[0], ...])`, epochs times steps
-per epoch. * `exp_decay`: `WarmUp(ks.ExponentialDecay(lr, N, decay_rate, staircase), hold_steps=begin_decay_at,
-minimum=min_lr)`. * `poly_decay`: `ks.PolynomialDecay(lr, N, min_lr, p)`. * `cosine_decay`: `ks.CosineDecay(lr, N,
-alpha=min_lr)`; its `min_lr` is a fraction of `lr` and its `power` is not used. * The last two with `warmup_steps` and
-the same `begin_decay_at`: `WarmUp(..., warmup_steps)`; with a later `begin_decay_at` add `hold_steps=begin_decay_at -
-warmup_steps`; with `begin_decay_at=0` the original multiplies ramp and
-  decay: `WarmUp(..., warmup_steps, overlap=True)`.
+* `piecewise_constant`: `ks.PiecewiseConstantDecay(boundaries, [lr, lr * decay_rates[0], ...])`, with boundaries in
+  steps: epochs times steps per epoch.
+* `exp_decay`: `WarmUp(ks.ExponentialDecay(lr, N, decay_rate, staircase), hold_steps=begin_decay_at, minimum=min_lr)`.
+* `poly_decay`: `ks.PolynomialDecay(lr, N, min_lr, p)`.
+* `cosine_decay`: `ks.CosineDecay(lr, N, alpha=min_lr)`; its `min_lr` is a fraction of `lr` and its `power` is not used.
+* The last two with `warmup_steps` and the same `begin_decay_at`: `WarmUp(..., warmup_steps)`; with a later
+  `begin_decay_at` add `hold_steps=begin_decay_at - warmup_steps`; with `begin_decay_at=0` the original multiplies ramp
+  and decay: `WarmUp(..., warmup_steps, overlap=True)`.
 * `transformer_policy`: `TransformerDecay(lr * coefficient, d_model, warmup_steps, max_lr)`.
 * `inv_poly_decay`: `InversePolynomialDecay(lr, N, min_lr, p)`; it ignores `begin_decay_at` and `warmup_steps`.
 """

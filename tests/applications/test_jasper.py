@@ -1,10 +1,14 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from s2s_keras import layers
 from s2s_keras.applications import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
 from s2s_keras.convert.open_seq2seq import name_table
 from s2s_keras.losses import CTC
@@ -21,6 +25,7 @@ def half_clipped_relu(x):
     return ops.clip(x, 0.0, 0.5)
 
 
+ROOT = Path(__file__).resolve().parents[2]
 BLOCK = (8, 3, 0.0)
 SMALL_JASPER = {**SMALL, "blocks": (BLOCK, BLOCK), "repeat": 1, "prologue": (BLOCK,), "epilogue": (BLOCK,)}
 
@@ -45,11 +50,6 @@ WAV2LETTER = {
     "epilogue": ((48, 29, 0.0), (64, 1, 0.0)),
 }
 ALL_FRAMES = {"normalization": {"real_frames_only": False}}  # in training the original counts padded frames
-
-
-def clipped_at_half(x):
-    """20 would not be reached in a network this small."""
-    return ops.clip(x, 0.0, 0.5)
 
 
 class TestJasper(ApplicationTestCase):
@@ -154,3 +154,27 @@ def test_fifteen_training_steps_equal_the_original(case, request):
     for name, weight in weights.items():
         norm = np.linalg.norm(np.float64(ops.convert_to_numpy(weight)))
         np.testing.assert_allclose(norm, expected[f"norm15:{name}"], rtol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("front_end", ["MFCC", "Spectrogram", "PythonSpeechFeatures"])
+def test_every_front_end_loads_in_another_process(front_end, tmp_path):
+    layer = getattr(layers, front_end)(name="front_end")
+    model = Jasper(
+        blocks=((4, 3, 0.0),),
+        repeat=1,
+        prologue=(4, 3, 0.0),
+        epilogue=((4, 1, 0.0),),
+        front_end=layer,
+        activation=clipped_relu,
+    )
+    assert model.num_mel_bins == layer.num_features
+    model.save_to_preset(tmp_path)
+    code = f"from s2s_keras.applications import from_preset; print(from_preset({str(tmp_path)!r}).front_end)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert front_end in result.stdout
+
+
+def test_what_is_no_front_end():
+    with pytest.raises(ValueError, match="front_end='mfcc'"):
+        Jasper(front_end="mfcc")

@@ -64,6 +64,9 @@ GOOD = {"audio_filepath": "wavs/a.wav", "text": "yes"}
         ({**GOOD, "duration": 0}, "bad line", "'duration' must be seconds above 0, got 0"),
         ({**GOOD, "duration": float("nan")}, "bad line", "'duration' must be seconds above 0, got nan"),
         ({**GOOD, "duration": True}, "bad line", "'duration' must be"),
+        ({**GOOD, "duration": 10**400}, "bad line", "'duration' must be"),
+        ('{"duration": ' + "9" * 5000 + "}", "bad line", "neither a JSON object"),
+        ("[" * 100_000, "bad line", "neither a JSON object"),
         ({**GOOD, "offset": -1.0}, "bad line", "'offset' must be seconds, 0 or above, got -1.0"),
         ({**GOOD, "audio_filepath": "wavs/c.wav"}, "missing file", "the audio file .*c.wav does not exist"),
     ],
@@ -84,6 +87,32 @@ def test_a_csv_row_of_another_width_is_named(folder, row):
     path.write_text(f"wav_filename,wav_filesize,transcript\nwavs/b.wav,44,no\n{row}\n")
     with pytest.raises(UtteranceError, match=r"train\.csv, line 3: the number of fields differs"):
         load_manifest(path)
+
+
+def test_a_quote_left_open_costs_one_line(folder):
+    path = folder / "train.csv"
+    path.write_text(
+        'wav_filename,wav_filesize,transcript\nwavs/a.wav,44,"he said\nwavs/a.wav,44,yes\nwavs/b.wav,44,no\n'
+    )
+    with pytest.raises(UtteranceError, match=r"train\.csv, line 2: .*quote"):
+        load_manifest(path)
+    errors = []
+    assert [u.text for u in load_manifest(path, errors.append)] == ["yes", "no"]
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"wav_filename","wav_filesize","transcript"\n"wavs/a.wav","44","yes"\n',
+        "wav_filesize,wav_filename,transcript\r\n44,wavs/a.wav,yes\r\n",
+        "\nwav_filename, wav_filesize, transcript\nwavs/a.wav, 44, yes\n",
+    ],
+)
+def test_other_ways_to_write_the_csv(folder, text):
+    (folder / "train.csv").write_text(text, newline="")
+    (utterance,) = load_manifest(folder / "train.csv")
+    assert (utterance.audio, utterance.text) == (str(folder / "wavs/a.wav"), "yes")
 
 
 def test_a_csv_without_transcripts_is_named(folder):

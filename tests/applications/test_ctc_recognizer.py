@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from s2s_keras.applications import Jasper
+from s2s_keras.cli import CLIPS
+from s2s_keras.data import load_manifest
+from s2s_keras.presets import list_presets
+
+NAME = next(card["name"] for card in list_presets() if "an4" in card["name"])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Jasper.from_preset(NAME)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """A shipped recording as int16 samples."""
+    samples, rate = soundfile.read(load_manifest(CLIPS)[0].audio, dtype="int16")
+    assert rate == 16000
+    return samples
+
+
+def test_every_kind_of_array_has_the_same_text(model, clip, tmp_path):
+    audio = clip / 32768.0
+    soundfile.write(tmp_path / "stereo.flac", np.stack([clip, clip], axis=1), 16000)
+    kinds = [clip, clip.astype("int32") * 65536, audio, audio.astype("float32"), audio.astype("float16")]
+    texts = model.transcribe([tmp_path / "stereo.flac", *kinds])
+    assert texts[0]
+    assert set(texts) == {texts[0]}
+    assert model.transcribe(clip) == texts[0]
+
+
+def test_arrays_of_another_rate_are_resampled(model, clip):
+    slow = soxr.resample(clip / 32768.0, 16000, 44100)
+    for kind in ("float32", "float16"):
+        assert model.transcribe(slow.astype(kind), sample_rate=44100) == model.transcribe(clip)
+
+
+def test_the_text_does_not_depend_on_the_batch(model, clip):
+    recordings = [clip, clip[: len(clip) // 2], clip[len(clip) // 3 :], np.zeros(100)]
+    alone = [model.transcribe(recording) for recording in recordings]
+    for batch_size in (1, 2, 8):
+        assert model.transcribe(recordings, batch_size=batch_size) == alone
+
+
+@pytest.mark.parametrize("samples", [0, 1, 159, 160])
+def test_the_shortest_recordings(model, samples):
+    assert isinstance(model.transcribe(np.zeros(samples, "float32")), str)
+
+
+@pytest.mark.parametrize(
+    "audio, message",
+    [
+        (np.zeros((8000, 2), "float32"), r"shape \(8000, 2\)"),
+        (np.zeros(8000, "int64"), "int64"),
+        (np.full(8000, np.nan, "float32"), "finite"),
+        ("missing.wav", "missing.wav"),
+    ],
+)
+def test_what_is_no_recording(model, audio, message):
+    with pytest.raises(ValueError, match=message):
+        model.transcribe(audio)
+
+
+def test_batch_size_below_one(model, clip):
+    with pytest.raises(ValueError, match="batch_size=0"):
+        model.transcribe(clip, batch_size=0)
+
+
+def test_a_model_without_head(clip):
+    with pytest.raises(ValueError, match="tokenizer"):
+        Jasper.from_preset(NAME, include_top=False).transcribe(clip)
