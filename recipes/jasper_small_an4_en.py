@@ -72,13 +72,13 @@ def datasets(folder, quick, spliced=None):
         utterances,
         tokenizer,
         BATCH_SIZE,
-        buckets=2 if quick else 8,
+        buckets=1 if quick else 8,
         shuffle=True,
         cache=True,
         drop_remainder=spliced is not None,
         augmentation=None if quick else SpeedPerturbation(speeds),
     )
-    dev = speech_dataset(folder / "manifest_dev.jsonl", tokenizer, BATCH_SIZE, buckets=2, cache=True)
+    dev = speech_dataset(folder / "manifest_dev.jsonl", tokenizer, BATCH_SIZE, buckets=1 if quick else 2, cache=True)
     return train, dev
 
 
