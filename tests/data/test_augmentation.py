@@ -49,8 +49,9 @@ def test_stretching_equals_librosa(factor, samples):
     change = TimeStretch(factor, factor)
     stretched = change(audio, rng())
     assert stretched.shape == expected.shape and stretched.dtype == np.float32
-    np.testing.assert_allclose(stretched, expected, atol=3e-3)
-    assert np.sqrt(np.mean((stretched - expected) ** 2)) < 2e-4
+    compared = slice(None if librosa.__version__.startswith("0.") else -600)  # librosa 1.0 ends in another last frame
+    np.testing.assert_allclose(stretched[compared], expected[compared], atol=3e-3)
+    assert np.sqrt(np.mean((stretched[compared] - expected[compared]) ** 2)) < 2e-4
     assert len(stretched) <= samples * change.max_stretch + 1 and len(stretched) >= samples / change.max_speed - 1
 
 
