@@ -41,17 +41,24 @@ def test_speed_factors_are_drawn_alike():
     assert sum(counts) == 600 and min(counts) > 150
 
 
+def librosa_stretch(audio, factor):
+    """`librosa.effects.time_stretch`, with silence behind the last frame, as before librosa 1.0, which repeats it."""
+    spectrum = librosa.stft(audio, n_fft=1024)
+    frames = len(np.arange(0, spectrum.shape[1], factor))
+    stretched = librosa.phase_vocoder(np.pad(spectrum, ((0, 0), (0, 2))), rate=factor)[:, :frames]
+    return librosa.istft(stretched, length=round(len(audio) / factor))
+
+
 @pytest.mark.parametrize("factor", [0.7, 0.9, 1.1, 1.37])
 @pytest.mark.parametrize("samples", [1024, 1500, 16000, 33333])
 def test_stretching_equals_librosa(factor, samples):
     audio = rng().normal(0, 0.1, samples).astype("float32") + tone(3.0)[:samples]
-    expected = librosa.effects.time_stretch(audio.astype("float64"), rate=factor, n_fft=1024)
+    expected = librosa_stretch(audio.astype("float64"), factor)
     change = TimeStretch(factor, factor)
     stretched = change(audio, rng())
     assert stretched.shape == expected.shape and stretched.dtype == np.float32
-    compared = slice(None if librosa.__version__.startswith("0.") else -600)  # librosa 1.0 ends in another last frame
-    np.testing.assert_allclose(stretched[compared], expected[compared], atol=3e-3)
-    assert np.sqrt(np.mean((stretched[compared] - expected[compared]) ** 2)) < 2e-4
+    np.testing.assert_allclose(stretched, expected, atol=3e-3)
+    assert np.sqrt(np.mean((stretched - expected) ** 2)) < 2e-4
     assert len(stretched) <= samples * change.max_stretch + 1 and len(stretched) >= samples / change.max_speed - 1
 
 
