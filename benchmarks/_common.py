@@ -1,4 +1,4 @@
-"""What the Jasper benchmarks share: the networks, a process per contestant, taking turns, and the matmul ceiling."""
+"""What the benchmarks share: the networks, a process per contestant, taking turns, and the matmul ceiling."""
 
 import argparse
 import importlib.util
@@ -50,6 +50,42 @@ def parse(description, defaults, **extra):
     if PYTORCH not in arguments.contestants:
         parser.error(f"{PYTORCH} is what the others are compared with: install torch and leave it in --contestants.")
     return arguments
+
+
+def measure_apart(backend, threads, xla_flags):
+    """What this script prints with `--measure BACKEND`, in a process of its own; the flags are for a single thread."""
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "OMP_NUM_THREADS": str(threads),
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": str(threads),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {xla_flags if threads == 1 else ''}",
+    }
+    output = subprocess.run(
+        [sys.executable, sys.argv[0], "--measure", backend, *sys.argv[1:]],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(output.stdout.splitlines()[-1])
+
+
+def take_turns(steps, repeats):
+    """{name: (median CPU ms, least wall ms)} of steps that take turns; the first two turns are not counted."""
+    times = {name: [] for name in steps}
+    for turn in range(repeats + 2):
+        for name, step in steps.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            step()
+            if turn >= 2:
+                times[name].append((time.process_time() - cpu, time.perf_counter() - wall))
+    return {
+        name: (1e3 * statistics.median(cpu for cpu, _ in pairs), 1e3 * min(wall for _, wall in pairs))
+        for name, pairs in times.items()
+    }
 
 
 def serve(step, facts):

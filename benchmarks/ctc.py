@@ -11,16 +11,14 @@ import argparse
 import importlib.util
 import json
 import os
-import statistics
-import subprocess
-import sys
-import time
 
+import _common
 import numpy as np
 
 SHAPES = ((16, 400, 29, 60), (8, 750, 1024, 40))  # batch, frames, vocabulary, labels
 SMOKE_SHAPES = ((2, 20, 5, 4),)
 BACKENDS = ("tensorflow", "jax", "torch")
+XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"  # of a single thread
 NATIVE = "torch.nn.functional.ctc_loss"
 OURS, KERAS = "s2s_keras.losses.CTC", "keras.losses.CTC"
 
@@ -39,30 +37,8 @@ def main():
     print(f"ms of CPU time (wall), {arguments.threads} thread(s); forward + backward\n")
     print("| batch, frames, vocabulary, labels | loss | ms | / torch native | / Keras' own |\n|---|---|---|---|---|")
     for backend in arguments.backends:
-        for shape, results in run(backend, arguments):
+        for shape, results in _common.measure_apart(backend, arguments.threads, XLA_FLAGS):
             print_rows(shape, results)
-
-
-def run(backend, arguments):
-    threads = str(arguments.threads)
-    single = " --xla_cpu_multi_thread_eigen=false" if arguments.threads == 1 else ""
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": backend,
-        "OMP_NUM_THREADS": threads,
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + single,
-    }
-    output = subprocess.run(
-        [sys.executable, __file__, "--measure", backend, *sys.argv[1:]],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(output.stdout.splitlines()[-1])
 
 
 def print_rows(shape, results):
@@ -82,7 +58,7 @@ def measure(backend, arguments):
         steps = contestants(labels, logits)
         if backend != "torch" and importlib.util.find_spec("torch"):
             steps[NATIVE] = native_step(labels, logits, arguments.threads)
-        results.append((shape, take_turns(steps, 1 if arguments.smoke else arguments.repeats)))
+        results.append((shape, _common.take_turns(steps, 1 if arguments.smoke else arguments.repeats)))
     return results
 
 
@@ -92,20 +68,6 @@ def batch(size, frames, vocabulary, length):
     labels = random.integers(1, vocabulary, (size, length)).astype("int32")
     lengths = random.integers(length // 2, length + 1, size)
     return np.where(np.arange(length) < lengths[:, None], labels, 0), logits
-
-
-def take_turns(steps, repeats):
-    times = {name: [] for name in steps}
-    for turn in range(repeats + 2):
-        for name, step in steps.items():
-            wall, cpu = time.perf_counter(), time.process_time()
-            step()
-            if turn >= 2:
-                times[name].append((time.process_time() - cpu, time.perf_counter() - wall))
-    return {
-        name: (1e3 * statistics.median(cpu for cpu, _ in pairs), 1e3 * min(wall for _, wall in pairs))
-        for name, pairs in times.items()
-    }
 
 
 def tensorflow_contestants(labels, logits):

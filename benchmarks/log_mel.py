@@ -12,15 +12,12 @@ least wall time. Compiling is not counted.
 import argparse
 import importlib.util
 import json
-import os
-import statistics
-import subprocess
-import sys
-import time
 
+import _common
 import numpy as np
 
 BACKENDS = ("tensorflow", "jax", "torch")
+XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"  # of a single thread
 SAMPLE_RATE, WINDOW, HOP, FFT, BINS = 16000, 320, 160, 512, 64
 ALONE = {"gain": 1.0, "preemphasis": 0.0, "normalization": None}
 SUFFIX = ", log-mel alone"
@@ -44,32 +41,10 @@ def main():
     print(f"{arguments.seconds:g} s of audio, {arguments.threads} thread(s); ms of CPU time (wall)\n")
     print("| process | features | ms | / librosa's |\n|---|---|---|---|")
     for backend in arguments.backends:
-        results = run(backend, arguments)
+        results = _common.measure_apart(backend, arguments.threads, XLA_FLAGS)
         for name, (cpu, wall) in results.items():
             peer = results[PEER + SUFFIX * name.endswith(SUFFIX)][0]
             print(f"| {backend} | {name} | {cpu:.1f} ({wall:.1f}) | {cpu / peer:.2f} |")
-
-
-def run(backend, arguments):
-    threads = str(arguments.threads)
-    single = " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if arguments.threads == 1 else ""
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": backend,
-        "OMP_NUM_THREADS": threads,
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + single,
-    }
-    output = subprocess.run(
-        [sys.executable, __file__, "--measure", backend, *sys.argv[1:]],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(output.stdout.splitlines()[-1])
 
 
 def measure(backend, arguments):
@@ -78,22 +53,11 @@ def measure(backend, arguments):
     audio = (0.1 * np.random.default_rng(0).normal(size=samples)).astype("float32")
     contestants = {**librosa_contestants(audio), **optional_contestants(audio, arguments.threads)}
     contestants |= keras_contestants(backend, audio, arguments.threads)
-    for step in contestants.values():
-        step(), step()
     expected = contestants[PEER]()
     for name, step in contestants.items():
         if name.startswith("s2s_keras") and not name.endswith(SUFFIX):
             np.testing.assert_allclose(np.asarray(step())[0], expected.T, atol=2e-3, err_msg=name)
-    times = {name: [] for name in contestants}
-    for _ in range(arguments.repeats):
-        for name, step in contestants.items():
-            wall, cpu = time.perf_counter(), time.process_time()
-            step()
-            times[name].append((time.process_time() - cpu, time.perf_counter() - wall))
-    return {
-        name: (1e3 * statistics.median(cpu for cpu, _ in taken), 1e3 * min(wall for _, wall in taken))
-        for name, taken in times.items()
-    }
+    return _common.take_turns(contestants, arguments.repeats)
 
 
 def librosa_contestants(audio):
