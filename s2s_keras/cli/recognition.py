@@ -1,0 +1,90 @@
+"""Commands that recognize speech: transcribe, presets, demo."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import s2s_keras
+from s2s_keras.cli.app import BatchSizeOption, JsonOption, app, check_files
+from s2s_keras.presets import list_presets
+
+CLIPS = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
+TASK = "speech recognition"
+
+PresetOption = Annotated[str, typer.Option("--preset", help="Name of a preset, a folder, or a hub handle.")]
+
+
+@app.command()
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files: wav, flac, ogg, mp3.")],
+    preset: PresetOption = "",
+    as_json: JsonOption = False,
+    batch_size: BatchSizeOption = 8,
+):
+    """Print what is said in audio files."""
+    check_files(files)
+    texts = load(preset).transcribe([str(file) for file in files], batch_size=batch_size)
+    if as_json:
+        rows = [{"file": str(file), "text": text} for file, text in zip(files, texts, strict=True)]
+        print(json.dumps(rows, indent=2))
+        return
+    for file, text in zip(files, texts, strict=True):
+        print(text if len(files) == 1 else f"{file}: {text}")
+
+
+@app.command()
+def presets(as_json: JsonOption = False):
+    """List the presets that ship with the package."""
+    cards = list_presets()
+    if as_json:
+        print(json.dumps(cards, indent=2))
+        return
+    for card in cards:
+        metrics = ", ".join(f"{key} {value}" for key, value in card["metrics"].items())
+        print(card["name"])
+        for key, value in {**card, "metrics": metrics}.items():
+            if key != "name":
+                print(f"  {key:12} {value}")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("transcription.png"),
+    preset: PresetOption = "",
+):
+    """Transcribe the recordings that ship with the package and draw the first one."""
+    from s2s_keras.data import load_manifest
+    from s2s_keras.metrics import word_error_rate
+    from s2s_keras.visualization import plot_transcription
+
+    utterances = load_manifest(CLIPS)
+    started = time.perf_counter()
+    model = load(preset)
+    print(f"{model.name}, {model.count_params():,} parameters, loaded in {time.perf_counter() - started:.1f} s\n")
+    hypotheses = []
+    for utterance in utterances:
+        hypotheses.append(model.transcribe(utterance.audio))
+        start = time.perf_counter()
+        model.transcribe(utterance.audio)  # a second time: the first one compiles
+        rtf = (time.perf_counter() - start) / utterance.duration
+        score = word_error_rate(utterance.text, hypotheses[-1])
+        print(f"{Path(utterance.audio).name}  ({utterance.duration:.1f} s)")
+        print(f"  reference   {utterance.text}\n  hypothesis  {hypotheses[-1]}")
+        print(f"  WER {score.rate:.1%} ({score.edits} of {score.reference_length} words), real-time factor {rtf:.3f}\n")
+    total = word_error_rate([utterance.text for utterance in utterances], hypotheses)
+    print(f"All {len(utterances)} recordings: WER {total.rate:.1%}")
+    plot_transcription(model, utterances[0].audio, output)
+    print(f"Waveform, log-mel and token probabilities of the first one: {output}")
+
+
+def load(preset):
+    """The recognizer of a preset; without a name, the first that ships."""
+    shipped = [card["name"] for card in list_presets() if card["task"] == TASK]
+    if not preset and not shipped:
+        raise ValueError("No speech recognition preset ships with this installation. Name one with --preset.")
+    from s2s_keras.applications import CTCRecognizer
+
+    return CTCRecognizer.from_preset(preset or shipped[0])
