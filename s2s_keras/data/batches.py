@@ -3,11 +3,21 @@
 import concurrent.futures
 import logging
 import threading
+import warnings
 
 import keras
 import numpy as np
 
 from s2s_keras.data.manifest import UtteranceError
+
+
+class _Pass:
+    """One way through the data: its epoch, its first batch, and which batch each index of `fit` was given."""
+
+    def __init__(self, epoch, first):
+        self.epoch = epoch
+        self.first = first
+        self.served = {}
 
 
 class SpeechDataset(keras.utils.PyDataset):
@@ -30,7 +40,7 @@ class SpeechDataset(keras.utils.PyDataset):
         prefetch: int, batches prepared ahead. Default 4.
 
     Attributes:
-        epoch: int, number of the epoch that comes next; set it to go on where an earlier run stopped.
+        epoch: int, number of the epoch that comes next, or that goes on; see `start_at`.
         report: the `SkipReport`, or None.
 
     Example:
@@ -59,13 +69,13 @@ class SpeechDataset(keras.utils.PyDataset):
         self.pad_to_boundary = pad_to_boundary
         self.report = report
         self.prefetch = prefetch
-        self.epoch = 0
+        self._pass = _Pass(0, 0)
+        self._beginning = False
         stretch = np.prod([getattr(a, "max_stretch", 1.0) for a in self.augmentation])
         self._padded = [int(np.ceil(round(b * stretch * reader.sample_rate, 3))) for b in plan.boundaries]
         label_lengths = np.array([len(e.labels) for e in examples])
         self._label_lengths = [label_lengths[plan.bucket <= k].max(initial=1) for k in range(len(plan.boundaries))]
         self._planned = (None, None)
-        self._served = {}
         self._pending = {}
         self._lock = threading.Lock()
         self._pool = concurrent.futures.ThreadPoolExecutor(num_threads) if num_threads else None
@@ -73,32 +83,76 @@ class SpeechDataset(keras.utils.PyDataset):
     def __len__(self):
         return len(self.plan)
 
+    @property
+    def epoch(self):
+        return self._pass.epoch
+
+    @epoch.setter
+    def epoch(self, epoch):
+        self.start_at(epoch)
+
+    def start_at(self, epoch, batch=0):
+        """Makes the next pass begin in the middle of an epoch, where an earlier run stopped.
+
+        The passes after it are whole epochs again. Call it before `fit` or, from a callback, in `on_train_begin` or
+        `on_epoch_begin`. `fit` then does fewer steps in that first epoch; the warning that its input ran out of data
+        is silenced.
+
+        Args:
+            epoch: int, from 0.
+            batch: int, from 0 to `len(self) - 1`. Default 0.
+
+        Raises:
+            ValueError: there is no such batch.
+        """
+        if epoch < 0 or not 0 <= batch < len(self):
+            raise ValueError(
+                f"start_at needs an epoch of at least 0 and one of the {len(self)} batches, from 0. Received: "
+                f"epoch={epoch}, batch={batch}."
+            )
+        if batch:
+            warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
+        self._pass = _Pass(epoch, batch)
+
+    @property
+    def num_batches(self):
+        """What `fit` reads: the batches of an epoch, or, when a pass is just beginning, those of the pass."""
+        if not self._beginning:
+            return len(self)
+        self._pass = _Pass(self._pass.epoch, self._pass.first)  # what a first look has read is read again
+        return len(self) - self._pass.first
+
+    def on_epoch_begin(self):
+        """Called by `fit`."""
+        self._beginning = True
+
     def __getitem__(self, index):
-        """A batch of the current epoch, as `fit` asks for it; see `batch` for any batch of any epoch.
+        """A batch of the current pass, as `fit` asks for it; see `batch` for any batch of any epoch.
 
         `fit` shuffles the indices unless it is told not to. The order is the plan's all the same: the first index that
-        is asked for in an epoch is given the plan's first batch, and so on, which is also what makes prefetching work.
+        is asked for in a pass is given the pass's first batch, and so on, which is also what makes prefetching work.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(f"Batch {index} of a dataset of {len(self)} batches.")
+        if not 0 <= index < len(self) - self._pass.first:
+            raise IndexError(f"Batch {index} of a dataset of {len(self)} batches, from {self._pass.first} on.")
+        self._beginning = False
         with self._lock:
-            index = self._served.setdefault(index, len(self._served))
-        return self.batch(self.epoch, index)
+            current = self._pass
+            index = current.first + current.served.setdefault(index, len(current.served))
+        return self.batch(current.epoch, index)
 
     def __iter__(self):
-        """One epoch; the next one counts as begun when the last batch is handed out."""
-        epoch = self.epoch
-        for index in range(len(self)):
-            batch = self.batch(epoch, index)
-            if index == len(self) - 1:
-                self.epoch = epoch + 1
+        """What is left of the epoch; the next one counts as begun when the last batch is handed out."""
+        current = self._pass = _Pass(self._pass.epoch, self._pass.first)
+        for index in range(current.first, len(self)):
+            batch = self.batch(current.epoch, index)
+            if index == len(self) - 1 and self._pass is current:  # no later pass has taken over
+                self._pass = _Pass(current.epoch + 1, 0)
             yield batch
 
     def on_epoch_end(self):
-        """Called by `fit`, also after a first look at the data: only an epoch that was read to its end counts."""
-        if len(self._served) == len(self):
-            self.epoch += 1
-            self._served = {}
+        """Called by `fit`, also after a first look at the data: only a pass that was read to its end counts."""
+        if len(self._pass.served) == len(self) - self._pass.first:
+            self._pass = _Pass(self._pass.epoch + 1, 0)
 
     def batch(self, epoch, index):
         """Any batch of any epoch.
@@ -144,8 +198,9 @@ class SpeechDataset(keras.utils.PyDataset):
             prefetch: int, batches that tf.data holds ready besides the dataset's own. Default 2.
 
         Returns:
-            `tf.data.Dataset` of ({"audio": (None, None), "audio_lengths": (None,)}, labels (None, None)). It is not
-            sharded again by tf.distribute: `num_shards` of `speech_dataset` does that.
+            `tf.data.Dataset` of ({"audio": (None, None), "audio_lengths": (None,)}, labels (None, None)); `len(self)`
+            elements, fewer in a pass that `start_at` shortened. It is not sharded again by tf.distribute: `num_shards`
+            of `speech_dataset` does that.
         """
         import tensorflow as tf
 
@@ -155,8 +210,11 @@ class SpeechDataset(keras.utils.PyDataset):
         )
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        return dataset.with_options(options).prefetch(prefetch)
+        # A first look at the data reads ahead, and must not reach the end of a short epoch.
+        dataset = dataset.with_options(options).prefetch(prefetch if len(self) > 2 * prefetch + 4 else 0)
+        # Not `assert_cardinality`: it fails in a pass that `start_at` shortened.
+        dataset.cardinality = lambda: tf.constant(len(self), "int64")
+        return dataset
 
     def _members(self, epoch):
         with self._lock:
