@@ -1,7 +1,6 @@
-"""Commands that train and measure: evaluate."""
+"""Commands around a recipe: train, evaluate, infer, benchmark."""
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -10,49 +9,143 @@ from rich.console import Console
 from rich.table import Table
 
 from s2s_keras.cli.app import BatchSizeOption, JsonOption, app, check_files
-from s2s_keras.cli.recognition import load
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="Python file of a recipe (FILE.py:CLASS of several), or a run's folder.")
+]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE|PRESET", help="A preset's name, folder or handle; a run's folder; or a recipe that was trained."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeat it.")
+]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Short for --set epochs=...")]
+MixedOption = Annotated[
+    bool, typer.Option("--mixed-precision", help="Short for --set dtype_policy=mixed_float16, with a loss scale.")
+]
+ManifestHelp = "JSON lines with audio_filepath and text, or CSV with wav_filename and transcript."
+
+
+@app.command()
+def train(
+    recipe: RecipeArgument,
+    epochs: EpochsOption = None,
+    settings: SetOption = None,
+    mixed_precision: MixedOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder, if any.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/NAME for NAME.py.")] = None,
+):
+    """Train a recipe.
+
+    The folder of the run keeps the recipe and its settings, a log, metrics, checkpoints, files for TensorBoard and, in
+    the end, the best weights as a preset. After a crash the same command with --resume goes on.
+    """
+    overrides = _overrides(settings, epochs, mixed_precision)
+    from s2s_keras.training import load_recipe
+    from s2s_keras.training import train as train_recipe
+    from s2s_keras.training.runner import default_folder
+
+    train_recipe(load_recipe(recipe, overrides), output or default_folder(recipe), resume)
 
 
 @app.command()
 def evaluate(
-    preset: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, a folder, or a hub handle.")],
-    manifest: Annotated[
-        Path, typer.Option(help="JSON lines with audio_filepath and text, or CSV with wav_filename and transcript.")
-    ],
+    source: SourceArgument,
+    manifest: Annotated[Path | None, typer.Option(help=ManifestHelp)] = None,
     as_json: JsonOption = False,
     batch_size: BatchSizeOption = 8,
 ):
-    """Print word and character error rate on a manifest.
+    """Print word and character error rate on a manifest, or what a run has on its recipe's validation data.
 
     "wer" and "cer" are fractions over the whole set, "seconds" is the length of the audio, and "rtf" the time from the
     first file read to the last text, compilation included, as a fraction of it.
     """
-    check_files([manifest])
-    from s2s_keras.data import AudioReader, load_manifest
-    from s2s_keras.metrics import character_error_rate, word_error_rate
+    check_files([manifest] if manifest else [])
+    from s2s_keras.training import evaluate as evaluate_model
 
-    utterances = load_manifest(manifest)
-    model = load(preset)
-    start = time.perf_counter()
-    recordings = list(map(AudioReader(model.sample_rate), utterances))
-    hypotheses = model.transcribe(recordings, batch_size=batch_size)
-    elapsed = time.perf_counter() - start
-    references = [utterance.text for utterance in utterances]
-    seconds = sum(len(recording) for recording in recordings) / model.sample_rate
-    result = {
-        "wer": word_error_rate(references, hypotheses).rate,
-        "cer": character_error_rate(references, hypotheses).rate,
-        "utterances": len(utterances),
-        "seconds": round(seconds, 3),
-        "rtf": round(elapsed / seconds, 4),
-    }
+    result = evaluate_model(source, manifest, batch_size)
     if as_json:
         print(json.dumps(result))
         return
-    table = Table("WER", "CER", "utterances", "audio", "real-time factor", title=f"{preset} on {manifest.name}")
-    table.add_row(
-        f"{result['wer']:.2%}", f"{result['cer']:.2%}", str(len(utterances)), f"{seconds:.1f} s", f"{result['rtf']:.3f}"
-    )
+    _print_table(result, f"{source} on {manifest.name if manifest else 'the validation data'}")
+
+
+@app.command()
+def infer(
+    source: SourceArgument,
+    manifest: Annotated[Path, typer.Option(help=ManifestHelp)],
+    output: Annotated[Path, typer.Option(help="File to write; its ending says how: .csv, .jsonl or .txt.")],
+    batch_size: BatchSizeOption = 8,
+):
+    """Write what is recognized in the recordings of a manifest, in its order."""
+    check_files([manifest])
+    from s2s_keras.training import infer as infer_texts
+
+    texts = infer_texts(source, manifest, output, batch_size)
+    print(f"{len(texts)} texts: {output}")
+
+
+@app.command()
+def benchmark(
+    recipe: RecipeArgument,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that are measured.")] = 20,
+    warmup: Annotated[int, typer.Option(min=1, help="Steps before them; a compiling backend compiles there.")] = 10,
+    settings: SetOption = None,
+    mixed_precision: MixedOption = False,
+    as_json: JsonOption = False,
+):
+    """Measure how fast a recipe trains: steps and examples a second, and the peak of memory after the warm-up."""
+    overrides = _overrides(settings, None, mixed_precision)
+    from s2s_keras.training import benchmark as benchmark_recipe
+    from s2s_keras.training import distribution, load_recipe
+
+    result = benchmark_recipe(load_recipe(recipe, overrides), steps, warmup)
+    if not distribution.is_chief():
+        return
+    if as_json:
+        print(json.dumps(result))
+    else:
+        _print_table(result, f"{recipe}, {steps} steps after {warmup}")
+
+
+def _overrides(settings, epochs, mixed_precision):
+    """Settings of the command line: dict from name to text."""
+    overrides = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes NAME=VALUE. Received: {setting!r}.")
+        overrides[name.strip()] = value.strip()
+    if epochs is not None:
+        overrides["epochs"] = epochs
+    if mixed_precision:
+        overrides["dtype_policy"] = "mixed_float16"
+    return overrides
+
+
+_SHOWN = {
+    "wer": ("WER", "{:.2%}"),
+    "cer": ("CER", "{:.2%}"),
+    "seconds": ("audio", "{:.1f} s"),
+    "rtf": ("real-time factor", "{:.3f}"),
+    "steps_per_second": ("steps/s", "{:.3g}"),
+    "items_per_second": ("items/s", "{:.3g}"),
+    "audio_seconds_per_second": ("audio s/s", "{:.3g}"),
+    "slowest_step": ("slowest step", "{:.3g} s"),
+}
+
+
+def _print_table(result, title):
+    columns, cells = [], []
+    for name, value in result.items():
+        column, form = _SHOWN.get(name, (name.replace("_", " "), "{:.4g}" if isinstance(value, float) else "{}"))
+        if name.endswith("_memory"):
+            value, form = value / 2**20, "{:.0f} MiB"
+        columns.append(column)
+        cells.append(form.format(value))
+    table = Table(*columns, title=title)
+    table.add_row(*cells)
     Console().print(table)
-
-

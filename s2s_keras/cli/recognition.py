@@ -14,7 +14,9 @@ from s2s_keras.presets import list_presets
 CLIPS = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
 TASK = "speech recognition"
 
-PresetOption = Annotated[str, typer.Option("--preset", help="Name of a preset, a folder, or a hub handle.")]
+PresetOption = Annotated[
+    str, typer.Option("--preset", help="Name of a preset, a folder, a hub handle, or the folder of a run.")
+]
 
 
 @app.command()
@@ -81,10 +83,10 @@ def demo(
 
 
 def load(preset):
-    """The recognizer of a preset; without a name, the first that ships."""
+    """The recognizer of a preset or a run; without a name, the first preset that ships."""
     shipped = [card["name"] for card in list_presets() if card["task"] == TASK]
     if not preset and not shipped:
         raise ValueError("No speech recognition preset ships with this installation. Name one with --preset.")
-    from s2s_keras.applications import CTCRecognizer
+    from s2s_keras.training import load_model
 
-    return CTCRecognizer.from_preset(preset or shipped[0])
+    return load_model(preset or shipped[0])

@@ -1,3 +1,10 @@
 """What a toolkit gives for free around `fit`."""
 
 from s2s_keras.training.callbacks import SamplePrinter as SamplePrinter
+from s2s_keras.training.inference import evaluate as evaluate
+from s2s_keras.training.inference import infer as infer
+from s2s_keras.training.inference import load_model as load_model
+from s2s_keras.training.recipe import Recipe as Recipe
+from s2s_keras.training.recipe import load_recipe as load_recipe
+from s2s_keras.training.runner import train as train
+from s2s_keras.training.throughput import benchmark as benchmark
