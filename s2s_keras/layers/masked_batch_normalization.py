@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_keras.ops.masks import apply_mask
+from s2s_keras.ops.replicas import sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -12,7 +13,8 @@ class MaskedBatchNormalization(keras.layers.Layer):
 
     Padding then changes nothing in training either: an utterance contributes the same to the mean and the variance
     alone or beside a longer one. The original counted padded frames as well; `real_frames_only=False` does that.
-    Statistics are float32 under every dtype policy.
+    Statistics are float32 under every dtype policy. They are those of the whole batch of all replicas where several
+    train together, and a channel whose statistics are not finite leaves its moving statistics as they were.
 
     Args:
         momentum: float, how much of the moving statistics an update keeps.
@@ -62,8 +64,9 @@ class MaskedBatchNormalization(keras.layers.Layer):
             mask = mask if self.real_frames_only else None
             x = apply_mask(x, mask)  # not only out of the sums: the gradient of gamma reads every frame
             mean, variance, count = self._moments(x, mask)
-            self._update(self.moving_mean, mean)
-            self._update(self.moving_variance, variance * (count / ops.maximum(count - 1.0, 1.0)))
+            keep = ops.where(count > 0.0, self.momentum, 1.0)  # a batch may hold nothing but empty rows
+            self._update(self.moving_mean, mean, keep)
+            self._update(self.moving_variance, variance * (count / ops.maximum(count - 1.0, 1.0)), keep)
         else:
             mean, variance = self.moving_mean, self.moving_variance
         scale = self.gamma * ops.rsqrt(variance + self.epsilon)
@@ -71,16 +74,19 @@ class MaskedBatchNormalization(keras.layers.Layer):
 
     def _moments(self, x, mask):
         if mask is None:
-            mean, variance = ops.moments(x, axes=(0, 1))
-            return mean, variance, ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
-        count = ops.sum(ops.cast(mask, "float32"))
-        divisor = ops.maximum(count, 1.0)
-        mean = ops.sum(x, axis=(0, 1)) / divisor
-        variance = ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1)) / divisor
-        return mean, variance, count
+            count = ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
+        else:
+            count = ops.sum(ops.cast(mask, "float32"))
+        totals = sum_over_replicas(ops.concatenate([ops.sum(x, axis=(0, 1)), ops.reshape(count, (1,))]))
+        divisor = ops.maximum(totals[-1], 1.0)
+        mean = totals[:-1] / divisor
+        squares = ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1))
+        return mean, sum_over_replicas(squares) / divisor, totals[-1]
 
-    def _update(self, moving, batch):
-        moving.assign(moving * self.momentum + ops.stop_gradient(batch) * (1.0 - self.momentum))
+    def _update(self, moving, batch, keep):
+        batch = ops.stop_gradient(batch)
+        updated = moving * keep + batch * (1.0 - keep)
+        moving.assign(ops.where(ops.isfinite(batch), updated, ops.convert_to_tensor(moving)))
 
     def compute_output_shape(self, input_shape):
         return input_shape

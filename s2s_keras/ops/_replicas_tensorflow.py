@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 
-def mean(x):
+def total(x):
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return x
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
 def apply_if(condition, optimizer, grads, variables):

@@ -6,8 +6,8 @@ On JAX a step runs once, on the whole batch of all devices, and on PyTorch in on
 import keras
 
 
-def mean_over_replicas(x):
-    """The mean of a tensor over the replicas that train together, the same on each of them.
+def sum_over_replicas(x):
+    """The sum of a tensor over the replicas that train together, the same on each of them.
 
     Args:
         x: float tensor of any shape; the same shape on every replica.
@@ -17,14 +17,14 @@ def mean_over_replicas(x):
 
     Example:
 
-    >>> mean_over_replicas(2.0)
+    >>> sum_over_replicas(2.0)
     2.0
     """
     if keras.backend.backend() != "tensorflow":
         return x
     from s2s_keras.ops import _replicas_tensorflow
 
-    return _replicas_tensorflow.mean(x)
+    return _replicas_tensorflow.total(x)
 
 
 def apply_if(condition, optimizer, grads, variables):

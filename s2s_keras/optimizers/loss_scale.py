@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_keras.ops.replicas import apply_if, mean_over_replicas
+from s2s_keras.ops.replicas import apply_if, sum_over_replicas
 
 _SMALLEST = 2.0**-126  # of the normal float32 numbers: its logarithm stands for that of zero
 
@@ -77,7 +77,8 @@ class LossScale(keras.optimizers.LossScaleOptimizer):
         # A loss that is not finite can have gradients that are, for example zeros where it was masked: this poisons
         # them, so that the update is skipped.
         finite = ops.isfinite(ops.stop_gradient(loss))
-        return ops.multiply(loss, ops.cast(ops.where(finite, ops.convert_to_tensor(self.scale), float("nan")), loss.dtype))
+        scale = ops.where(finite, ops.convert_to_tensor(self.scale), float("nan"))
+        return ops.multiply(loss, ops.cast(scale, loss.dtype))
 
     def apply(self, grads, trainable_variables=None):
         if not self.built:
@@ -127,7 +128,8 @@ class LossScale(keras.optimizers.LossScaleOptimizer):
         grads = [_dense_values(g) for g in grads if g is not None]
         squared = sum(ops.sum(ops.square(g)) for g in grads)
         maximum = self._log2_maximum(grads) if self.needs_maximum else ops.zeros((), "float32")
-        squared, maximum = ops.unstack(mean_over_replicas(ops.stack([squared, maximum])), 2)
+        squared, maximum, replicas = ops.unstack(sum_over_replicas(ops.stack([squared, maximum, ops.ones(())])), 3)
+        squared, maximum = squared * replicas, maximum / replicas  # a replica has its share of the mean's gradient
         finite = ops.isfinite(squared)
         in_a_row = ops.where(finite, 0, self.skipped_in_a_row + 1)
         updates = [
