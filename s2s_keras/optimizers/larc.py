@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.gradients import dense_gradient
+
 MODES = ("clip", "scale")
 TINY = 1e-30  # a warm-up starts at learning rate 0
 
@@ -83,7 +85,7 @@ class LARC(keras.optimizers.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         momentum = self._momentums[self._get_variable_index(variable)]
-        gradient = ops.cast(ops.convert_to_tensor(gradient, sparse=False), "float32")
+        gradient = ops.cast(dense_gradient(gradient), "float32")
         learning_rate = ops.cast(learning_rate, "float32")
 
         ratio = self.trust_coefficient * _norm(variable) / (_norm(gradient) + self.epsilon)

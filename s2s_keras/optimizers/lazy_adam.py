@@ -5,6 +5,8 @@ import re
 import keras
 from keras import ops
 
+from s2s_keras.ops.gradients import dense_gradient, is_sparse, merge_rows, sum_rows
+
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class LazyAdam(keras.optimizers.Optimizer):
@@ -42,7 +44,8 @@ class LazyAdam(keras.optimizers.Optimizer):
     Reference:
         Kingma and Ba, 2014, "Adam", https://arxiv.org/abs/1412.6980. OpenSeq2Seq took TensorFlow 1's
         `LazyAdamOptimizer`, which is lazy where the gradient is sparse; here a name decides, since JAX and PyTorch have
-        dense gradients only, and a row counts as unused if its gradient is exactly zero, looked up or not.
+        dense gradients only, and a row counts as unused if its gradient is exactly zero, looked up or not. On
+        TensorFlow Keras' Adam squares, and clips, as if every look-up of a row had a row of its own; this one adds them.
     """
 
     def __init__(
@@ -72,19 +75,22 @@ class LazyAdam(keras.optimizers.Optimizer):
         self._velocities = self.add_optimizer_variables(variables, "velocity")
         self._lazy = [bool(re.match(self.pattern, variable.path)) for variable in variables]
 
+    def apply(self, grads, trainable_variables=None):
+        super().apply([merge_rows(g) for g in grads], trainable_variables)
+
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         tables = [variable, self._momentums[index], self._velocities[index]]
         if not self._lazy[index]:
-            gradient = ops.convert_to_tensor(gradient, sparse=False)
-            new = self._adam(gradient, tables, learning_rate)
-        elif type(gradient).__name__ == "IndexedSlices":  # TensorFlow's gradient of a look-up; only it reads rows
-            rows, gradient, make = _sum_of_each_row(gradient)
+            new = self._adam(dense_gradient(gradient), tables, learning_rate)
+        elif is_sparse(gradient):
+            rows, segments, sums = sum_rows(gradient)  # once more: those of several replicas stand side by side
             old = [ops.take(table, rows, axis=0) for table in tables]
-            new = [make(value, rows) for value in self._lazily(gradient, old, learning_rate)]
+            new = self._lazily(ops.take(sums, segments, axis=0), old, learning_rate)
+            new = [type(gradient)(value, rows) for value in new]  # the values of a repeated row agree
         else:
             old = [ops.convert_to_tensor(table) for table in tables]
-            new = self._lazily(ops.convert_to_tensor(gradient, sparse=False), old, learning_rate)
+            new = self._lazily(gradient, old, learning_rate)
         for table, value in zip(tables, new, strict=True):
             self.assign(table, value)
 
@@ -115,19 +121,3 @@ class LazyAdam(keras.optimizers.Optimizer):
             "epsilon": self.epsilon,
             "pattern": self.pattern,
         }
-
-
-def _sum_of_each_row(gradient):
-    """Sums what `tf.IndexedSlices` say of the same row.
-
-    Returns:
-        Row numbers, sorted, repeated as often as in `gradient`; the sum for each of them, so that repetitions agree and
-        any of them may be written; and what makes `tf.IndexedSlices` of (values, rows).
-    """
-    order = ops.argsort(gradient.indices)
-    rows = ops.take(gradient.indices, order)
-    first = ops.cast(ops.not_equal(rows[1:], rows[:-1]), "int32")
-    segments = ops.pad(ops.cumsum(first), [[1, 0]])
-    values = ops.take(gradient.values, order, axis=0)
-    sums = ops.segment_sum(values, segments, num_segments=ops.shape(rows)[0])
-    return rows, ops.take(sums, segments, axis=0), type(gradient)

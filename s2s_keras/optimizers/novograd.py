@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.gradients import dense_gradient
+
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class NovoGrad(keras.optimizers.Optimizer):
@@ -93,7 +95,7 @@ class NovoGrad(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index], self._velocities[index]
-        gradient = ops.cast(ops.convert_to_tensor(gradient, sparse=False), "float32")
+        gradient = ops.cast(dense_gradient(gradient), "float32")
 
         squared_norm = ops.sum(ops.square(gradient))
         average = self.beta_2 * velocity + (1.0 - self.beta_2) * squared_norm
