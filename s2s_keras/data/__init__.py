@@ -3,20 +3,24 @@
 from s2s_keras.data.an4 import load_an4
 from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
 from s2s_keras.data.batches import SpeechDataset
-from s2s_keras.data.bucketing import BatchPlan, bucket_boundaries
+from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
+from s2s_keras.data.epochs import EpochDataset
 from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
+from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
 
 __all__ = [
     "AudioReader",
     "Augmentation",
     "BatchPlan",
+    "EpochDataset",
     "Example",
     "Gain",
     "Limits",
     "NoiseAtSNR",
+    "ShardShuffle",
     "SkipReport",
     "SpeechDataset",
     "SpeedPerturbation",
@@ -30,4 +34,5 @@ __all__ = [
     "load_librispeech",
     "load_manifest",
     "speech_dataset",
+    "write_shards",
 ]

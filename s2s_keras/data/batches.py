@@ -2,25 +2,15 @@
 
 import concurrent.futures
 import logging
-import threading
-import warnings
 
 import keras
 import numpy as np
 
+from s2s_keras.data.epochs import EpochDataset
 from s2s_keras.data.manifest import UtteranceError
 
 
-class _Pass:
-    """One way through the data: its epoch, its first batch, and which batch each index of `fit` was given."""
-
-    def __init__(self, epoch, first):
-        self.epoch = epoch
-        self.first = first
-        self.served = {}
-
-
-class SpeechDataset(keras.utils.PyDataset):
+class SpeechDataset(EpochDataset):
     """Batches of audio and labels, decoded and augmented by threads ahead of the training step.
 
     `speech_dataset` makes it from manifests. Pass `for_fit()` to `fit`: the dataset itself on JAX and PyTorch, a
@@ -28,13 +18,18 @@ class SpeechDataset(keras.utils.PyDataset):
     batches. What is in a batch depends on the seed, the epoch and the utterance only, never on the order in which
     threads finish.
 
+    Several workers cut the same batches of all workers, and each takes its rows. Where such a batch does not divide,
+    empty rows fill it up: audio of zeros, length 0, labels 0, weight 0. They change nothing that a model of this
+    library computes from the other rows, and the weights make the mean over workers the mean over utterances.
+
     Args:
         examples: list of `Example`, from `check_utterances`.
         plan: `BatchPlan` over the durations of the examples.
         reader: `AudioReader`.
         augmentation: sequence of callables `(audio, rng) -> audio`, applied in order. Default none.
         pad_to_boundary: bool, whether audio and labels are padded to the longest of their bucket, so that every batch
-            of a bucket has the same shape, or to the longest of the batch. Default False.
+            of a bucket has the same shape, or to the longest of the batch. Default False; several workers on JAX always
+            pad to the bucket, as their shapes have to agree.
         report: `SkipReport` that counts utterances whose audio turns out unreadable, or None to raise. Default None.
         num_threads: int, decoding threads; 0 decodes in the caller's thread. Default 2.
         prefetch: int, batches prepared ahead. Default 4.
@@ -64,95 +59,23 @@ class SpeechDataset(keras.utils.PyDataset):
         super().__init__()
         self.examples = examples
         self.plan = plan
+        self.num_shards = plan.num_shards
         self.reader = reader
         self.augmentation = tuple(augmentation)
-        self.pad_to_boundary = pad_to_boundary
+        self._shapes_agree = plan.num_shards > 1 and keras.backend.backend() == "jax"
+        self.pad_to_boundary = pad_to_boundary or self._shapes_agree
         self.report = report
         self.prefetch = prefetch
-        self._pass = _Pass(0, 0)
-        self._beginning = False
         stretch = np.prod([getattr(a, "max_stretch", 1.0) for a in self.augmentation])
         self._padded = [int(np.ceil(round(b * stretch * reader.sample_rate, 3))) for b in plan.boundaries]
-        label_lengths = np.array([len(e.labels) for e in examples])
+        label_lengths = np.fromiter((e.num_labels for e in examples), "int32", len(examples))
         self._label_lengths = [label_lengths[plan.bucket <= k].max(initial=1) for k in range(len(plan.boundaries))]
         self._planned = (None, None)
         self._pending = {}
-        self._lock = threading.Lock()
         self._pool = concurrent.futures.ThreadPoolExecutor(num_threads) if num_threads else None
 
     def __len__(self):
         return len(self.plan)
-
-    @property
-    def epoch(self):
-        return self._pass.epoch
-
-    @epoch.setter
-    def epoch(self, epoch):
-        self.start_at(epoch)
-
-    def start_at(self, epoch, batch=0):
-        """Makes the next pass begin in the middle of an epoch, where an earlier run stopped.
-
-        The passes after it are whole epochs again. Call it before `fit` or, from a callback, in `on_train_begin` or
-        `on_epoch_begin`. `fit` then does fewer steps in that first epoch; the warning that its input ran out of data
-        is silenced.
-
-        Args:
-            epoch: int, from 0.
-            batch: int, from 0 to `len(self) - 1`. Default 0.
-
-        Raises:
-            ValueError: there is no such batch.
-        """
-        if epoch < 0 or not 0 <= batch < len(self):
-            raise ValueError(
-                f"start_at needs an epoch of at least 0 and one of the {len(self)} batches, from 0. Received: "
-                f"epoch={epoch}, batch={batch}."
-            )
-        if batch:
-            warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
-        self._pass = _Pass(epoch, batch)
-
-    @property
-    def num_batches(self):
-        """What `fit` reads: the batches of an epoch, or, when a pass is just beginning, those of the pass."""
-        if not self._beginning:
-            return len(self)
-        self._pass = _Pass(self._pass.epoch, self._pass.first)  # what a first look has read is read again
-        return len(self) - self._pass.first
-
-    def on_epoch_begin(self):
-        """Called by `fit`."""
-        self._beginning = True
-
-    def __getitem__(self, index):
-        """A batch of the current pass, as `fit` asks for it; see `batch` for any batch of any epoch.
-
-        `fit` shuffles the indices unless it is told not to. The order is the plan's all the same: the first index that
-        is asked for in a pass is given the pass's first batch, and so on, which is also what makes prefetching work.
-        """
-        if not 0 <= index < len(self) - self._pass.first:
-            raise IndexError(f"Batch {index} of a dataset of {len(self)} batches, from {self._pass.first} on.")
-        self._beginning = False
-        with self._lock:
-            current = self._pass
-            index = current.first + current.served.setdefault(index, len(current.served))
-        return self.batch(current.epoch, index)
-
-    def __iter__(self):
-        """What is left of the epoch; the next one counts as begun when the last batch is handed out."""
-        current = self._pass = _Pass(self._pass.epoch, self._pass.first)
-        for index in range(current.first, len(self)):
-            batch = self.batch(current.epoch, index)
-            if index == len(self) - 1 and self._pass is current:  # no later pass has taken over
-                self._pass = _Pass(current.epoch + 1, 0)
-            yield batch
-
-    def on_epoch_end(self):
-        """Called by `fit`, also after a first look at the data: only a pass that was read to its end counts."""
-        if len(self._pass.served) == len(self) - self._pass.first:
-            self._pass = _Pass(self._pass.epoch + 1, 0)
 
     def batch(self, epoch, index):
         """Any batch of any epoch.
@@ -162,67 +85,82 @@ class SpeechDataset(keras.utils.PyDataset):
             index: int, from 0 to `len(self) - 1`.
 
         Returns:
-            Tuple of {"audio": float32 (B, S), "audio_lengths": int32 (B,)} and labels, int32 (B, U), zero where padded.
+            Tuple of {"audio": float32 (B, S), "audio_lengths": int32 (B,)} and labels, int32 (B, U), zero where padded;
+            with several workers also weights, float32 (B,).
         """
-        members = self._members(epoch)[index]
+        planned = self._batches(epoch)
+        members = self.plan.share(planned[index])
         loaded = [self._load(epoch, m) for m in members] if self._pool is None else self._from_pool(epoch, index)
-        audio, labels = [], []
-        for member, result in zip(members, loaded, strict=True):
-            if not isinstance(result, UtteranceError):
-                audio.append(result)
-                labels.append(self.examples[member].labels)
-            elif self.report is None:
-                raise result
-            else:
-                self.report.add(result)
-                logging.getLogger("s2s_keras").warning("Skipped: %s", result)
-        if not audio:
-            raise ValueError(
-                f"No utterance of a batch of {len(members)} can be read, the last because of: {result} Use "
-                'verify="audio", which leaves such files out before batches are formed.'
-            )
-        return self._collate(audio, labels)
+        rows = [None if self._is_bad(result) else result for result in loaded]
+        if self.plan.num_shards == 1:
+            members = [m for m, row in zip(members, rows, strict=True) if row is not None]
+            rows = [row for row in rows if row is not None]
+            if not rows:
+                raise ValueError(
+                    f"No utterance of a batch of {len(loaded)} can be read, the last because of: {loaded[-1]} Use "
+                    'verify="audio", which leaves such files out before batches are formed.'
+                )
+        labels = [() if row is None else self.examples[m].labels for m, row in zip(members, rows, strict=True)]
+        audio = [() if row is None else row for row in rows]
+        batch = self._collate(audio, labels, self.plan.bucket[planned[index]].max())
+        if self.plan.num_shards == 1:
+            return batch
+        weight = len(rows) * self.plan.num_shards / len(planned[index])
+        return *batch, np.array([0.0 if row is None else weight for row in rows], "float32")
 
     def batch_utterances(self, epoch, index):
-        """The `Utterance`s of a batch, in its order: list of B."""
-        return [self.examples[m].utterance for m in self._members(epoch)[index]]
+        """The `Utterance`s of a batch, in its order: list of B, None for an empty row."""
+        members = self.plan.share(self._batches(epoch)[index])
+        return [None if m < 0 else self.examples[m].utterance for m in members]
 
-    def for_fit(self):
-        """What `fit` and `evaluate` take: a `tf.data.Dataset` on the TensorFlow backend, else the dataset itself."""
-        return self.as_tf_dataset() if keras.backend.backend() == "tensorflow" else self
-
-    def as_tf_dataset(self, prefetch=2):
-        """The same batches as a `tf.data.Dataset`; every pass over it is the next epoch.
+    def statistics(self, epoch):
+        """What an epoch consists of, on all workers together, before augmentation.
 
         Args:
-            prefetch: int, batches that tf.data holds ready besides the dataset's own. Default 2.
+            epoch: int, from 0.
 
         Returns:
-            `tf.data.Dataset` of ({"audio": (None, None), "audio_lengths": (None,)}, labels (None, None)); `len(self)`
-            elements, fewer in a pass that `start_at` shortened. It is not sharded again by tf.distribute: `num_shards`
-            of `speech_dataset` does that.
+            Dictionary of numbers, ready to be logged: "batches" (of one worker), "utterances", "audio_hours", "padding"
+            (the share of zeros in the audio of the batches), "empty_rows", "skipped" and, for each reason,
+            "skipped/REASON": utterances left out so far.
         """
+        seconds, real, rows = 0.0, 0.0, 0
+        batches = self._batches(epoch)
+        for batch in batches:
+            size = -(-len(batch) // self.plan.num_shards) * self.plan.num_shards
+            durations = self.plan.durations[batch]
+            longest = self.plan.boundaries[self.plan.bucket[batch].max()] if self.pad_to_boundary else durations.max()
+            seconds, real, rows = seconds + size * longest, real + durations.sum(), rows + size
+        utterances = sum(map(len, batches))
+        skipped = self.report.counts if self.report else {}
+        return {
+            "batches": len(batches),
+            "utterances": utterances,
+            "audio_hours": float(real / 3600.0),
+            "padding": float(1.0 - real / seconds),
+            "empty_rows": rows - utterances,
+            "skipped": sum(skipped.values()),
+            **{f"skipped/{reason}": count for reason, count in skipped.items()},
+        }
+
+    def element_spec(self):
+        """The `tf.TensorSpec` of everything in a batch."""
         import tensorflow as tf
 
         inputs = {"audio": tf.TensorSpec((None, None), "float32"), "audio_lengths": tf.TensorSpec((None,), "int32")}
-        dataset = tf.data.Dataset.from_generator(
-            self.__iter__, output_signature=(inputs, tf.TensorSpec((None, None), "int32"))
-        )
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        # A first look at the data reads ahead, and must not reach the end of a short epoch.
-        dataset = dataset.with_options(options).prefetch(prefetch if len(self) > 2 * prefetch + 4 else 0)
-        # Not `assert_cardinality`: it fails in a pass that `start_at` shortened.
-        dataset.cardinality = lambda: tf.constant(len(self), "int64")
-        return dataset
+        spec = inputs, tf.TensorSpec((None, None), "int32")
+        return spec if self.plan.num_shards == 1 else (*spec, tf.TensorSpec((None,), "float32"))
 
-    def _members(self, epoch):
+    def _batches(self, epoch):
         with self._lock:
             if self._planned[0] != epoch:
-                self._planned = (epoch, self.plan.batches(epoch))
+                self._planned = (epoch, self.plan.global_batches(epoch))
             return self._planned[1]
 
     def _load(self, epoch, member):
+        """Samples of an utterance; an error where there are none; None for an empty row."""
+        if member < 0:
+            return None
         try:
             audio = self.reader(self.examples[member].utterance)
         except UtteranceError as error:
@@ -233,24 +171,34 @@ class SpeechDataset(keras.utils.PyDataset):
         return audio
 
     def _from_pool(self, epoch, index):
-        members = self._members(epoch)
+        batches = self._batches(epoch)
         with self._lock:
             pending = {}
-            for k in range(index, min(index + self.prefetch + 1, len(members))):
+            for k in range(index, min(index + self.prefetch + 1, len(batches))):
                 futures = self._pending.pop((epoch, k), None)
-                pending[epoch, k] = futures or [self._pool.submit(self._load, epoch, m) for m in members[k]]
+                pending[epoch, k] = futures or [
+                    self._pool.submit(self._load, epoch, m) for m in self.plan.share(batches[k])
+                ]
             for future in [f for futures in self._pending.values() for f in futures]:
                 future.cancel()
             self._pending = pending
             futures = pending.pop((epoch, index))
         return [future.result() for future in futures]
 
-    def _collate(self, audio, labels):
+    def _is_bad(self, result):
+        if not isinstance(result, UtteranceError):
+            return False
+        if self.report is None:
+            raise result
+        self.report.add(result)
+        logging.getLogger("s2s_keras").warning("Skipped: %s", result)
+        return True
+
+    def _collate(self, audio, labels, bucket):
         lengths = np.array([len(a) for a in audio], "int32")
-        num_samples, num_labels = lengths.max(), max(map(len, labels))
+        num_samples, num_labels = max(lengths.max(), 1), max(1, *map(len, labels))
         if self.pad_to_boundary:
-            num_samples, most_labels = self._boundary(num_samples)
-            num_labels = max(num_labels, most_labels)
+            num_samples, num_labels = self._boundary(num_samples, bucket), self._label_lengths[bucket]
         batch = np.zeros((len(audio), num_samples), "float32")
         targets = np.zeros((len(audio), num_labels), "int32")
         for row, (samples, ids) in enumerate(zip(audio, labels, strict=True)):
@@ -258,10 +206,14 @@ class SpeechDataset(keras.utils.PyDataset):
             targets[row, : len(ids)] = ids
         return {"audio": batch, "audio_lengths": lengths}, targets
 
-    def _boundary(self, num_samples):
-        bucket = int(np.searchsorted(self._padded, num_samples, side="left"))
-        if bucket < len(self._padded):
-            return self._padded[bucket], self._label_lengths[bucket]
+    def _boundary(self, num_samples, bucket):
+        if num_samples <= self._padded[bucket]:
+            return self._padded[bucket]
+        if self._shapes_agree:
+            raise ValueError(
+                f"An augmentation made {num_samples} samples of an utterance, {self._padded[bucket]} are its bucket's "
+                "most, and batches of several workers must have one shape; give the augmentation a `max_stretch`."
+            )
         # An augmentation stretched more than it says: the number of shapes stays small all the same.
         step = max(self._padded[-1] // 4, 1)
-        return -(-num_samples // step) * step, self._label_lengths[-1]
+        return -(-num_samples // step) * step

@@ -9,19 +9,47 @@ import os
 
 import numpy as np
 
+from s2s_keras.data.files import AudioFiles
 from s2s_keras.data.manifest import UtteranceError
 from s2s_keras.ops.audio import audio_info, load_audio
 
 _DURATION_TOLERANCE = 0.25  # seconds a manifest's duration may be off (rounding, MP3 headers), plus 1 %
 
 
-@dataclasses.dataclass(frozen=True)
 class Example:
-    """An utterance that passed all checks: its `utterance`, `labels` (int32 array) and `duration` in seconds."""
+    """An utterance that passed all checks: its `utterance`, `labels` (int32 array) and `duration` in seconds.
 
-    utterance: object
-    labels: np.ndarray
-    duration: float
+    There are millions of them in a large corpus: labels are kept as bytes, as few as their largest one needs.
+
+    Args:
+        utterance: `Utterance`.
+        labels: sequence of int, token ids of the transcript.
+        duration: float, seconds.
+
+    Example:
+
+    >>> from s2s_keras.data import Utterance
+    >>> Example(Utterance("a.wav", "yes"), [26, 6, 20], 0.5).labels
+    array([26,  6, 20], dtype=int32)
+    """
+
+    __slots__ = ("utterance", "duration", "_labels", "_itemsize")
+
+    def __init__(self, utterance, labels, duration):
+        labels = np.asarray(labels)
+        packed = labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
+        self.utterance = utterance
+        self.duration = duration
+        self._labels = packed.tobytes()
+        self._itemsize = packed.itemsize
+
+    @property
+    def labels(self):
+        return np.frombuffer(self._labels, f"uint{8 * self._itemsize}").astype("int32")
+
+    @property
+    def num_labels(self):
+        return len(self._labels) // self._itemsize
 
 
 class SkipReport:
@@ -78,15 +106,16 @@ class AudioReader:
         self.sample_rate = sample_rate
         self.resample = resample
         self.cache = {} if cache else None
+        self.files = AudioFiles()
 
     def __call__(self, utterance):
         """Returns float32 (samples,); raises `UtteranceError` where the file cannot be read."""
-        key = (utterance.audio, utterance.offset, utterance.duration)
+        key = (utterance.audio, utterance.byte_offset, utterance.offset, utterance.duration)
         if self.cache is not None and key in self.cache:
             return self.cache[key]
         offset, duration = (0.0, None) if utterance.offset is None else (utterance.offset, utterance.duration)
         try:
-            audio = load_audio(utterance.audio, self.sample_rate, offset, duration, resample=self.resample)
+            audio = load_audio(self.files(utterance), self.sample_rate, offset, duration, resample=self.resample)
         except ValueError as error:
             raise UtteranceError("unreadable audio", utterance.where, str(error)) from error
         if self.cache is not None:
@@ -96,7 +125,7 @@ class AudioReader:
     def duration(self, utterance):
         """Seconds of the utterance, from the file's header; raises `UtteranceError` where that is not possible."""
         try:
-            rate, samples, _ = audio_info(utterance.audio)
+            rate, samples, _ = audio_info(self.files(utterance))
         except ValueError as error:
             raise UtteranceError("unreadable audio", utterance.where, str(error)) from error
         if rate != self.sample_rate and not self.resample:
@@ -185,8 +214,8 @@ def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, v
         reader: `AudioReader`.
         limits: `Limits`.
         normalize: callable or None, applied to the text before it is encoded. Default None.
-        verify: str. "header" opens every file and reads its header, "audio" decodes every file once, "manifest"
-            believes the durations of the manifest. Default "header".
+        verify: str. "header" opens every file and reads its header, which `write_shards` has done for what is in a
+            shard; "audio" decodes every file once; "manifest" believes the manifest's durations. Default "header".
         on_bad: callable or None, receives each `UtteranceError`; None raises the first. Default None.
 
     Returns:
@@ -199,7 +228,9 @@ def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, v
     def check(utterance):
         try:
             labels = encode_labels(utterance, tokenizer, normalize)
-            trusted = verify == "manifest" and utterance.duration is not None
+            # `write_shards` has read the header of what is in a shard.
+            believe = verify == "manifest" or (verify == "header" and utterance.byte_offset is not None)
+            trusted = believe and utterance.duration is not None
             seconds = utterance.duration if trusted else reader.duration(utterance)
             check_duration(utterance, seconds, labels, limits)
             if verify == "audio":

@@ -30,7 +30,7 @@ class UtteranceError(ValueError):
         self.where = where
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Utterance:
     """One recording, or a part of one, and what is said in it.
 
@@ -42,6 +42,9 @@ class Utterance:
         manifest: str or None, the manifest it came from.
         line: int or None, its line there, from 1.
         label: object, the class of a recording of noise or of a command ("label" of a JSON line). Default None.
+        byte_offset: int or None, where in `audio`, then a shard of many recordings, the bytes of this one begin; None
+            means that the file is one recording. Default None.
+        num_bytes: int or None, how many bytes of the shard are this recording. Default None.
 
     Example:
 
@@ -56,6 +59,8 @@ class Utterance:
     manifest: str | None = None
     line: int | None = None
     label: object = None
+    byte_offset: int | None = None
+    num_bytes: int | None = None
 
     @property
     def where(self):
@@ -67,8 +72,9 @@ def load_manifest(path, on_bad=None):
     """Reads a manifest: which audio files there are and what is said in them.
 
     Two formats are told apart by the file's first line. NeMo's JSON lines, one object per line with `audio_filepath`
-    and `text`, and if wished `duration` and `offset` in seconds and a `label`; other keys are ignored. OpenSeq2Seq's
-    CSV with the header `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
+    and `text`, and if wished `duration` and `offset` in seconds and a `label`; `byte_offset` and `num_bytes` where the
+    file is a shard of many recordings (see `write_shards`); other keys are ignored. OpenSeq2Seq's CSV with the header
+    `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
 
     Args:
         path: str or path-like, the manifest.
@@ -106,9 +112,10 @@ def load_manifest(path, on_bad=None):
             file.seek(0)
             is_csv = not first.lstrip().startswith("{") and "wav_filename" in first
             rows = _csv_rows(file, path) if is_csv else _json_rows(file, path)
+            sizes = {}  # of the audio files; the utterances of a shard share its path
             for row in rows:
                 try:
-                    utterances.append(_utterance(row, path))
+                    utterances.append(_utterance(row, path, sizes))
                 except UtteranceError as error:
                     if on_bad is None:
                         raise
@@ -157,7 +164,7 @@ def _csv_rows(file, path):
         yield line, row, _CSV_KEYS
 
 
-def _utterance(row, path):
+def _utterance(row, path, sizes):
     line, row, (audio_key, text_key) = row
     where = f"{path}, line {line}"
     if isinstance(row, UtteranceError):
@@ -170,10 +177,27 @@ def _utterance(row, path):
         raise UtteranceError("bad line", where, f"'duration' must be seconds above 0, got {duration!r}.")
     if offset is not None and not (_is_number(offset) and offset >= 0):
         raise UtteranceError("bad line", where, f"'offset' must be seconds, 0 or above, got {offset!r}.")
-    audio = os.path.join(os.path.dirname(path), row[audio_key])
-    if not os.path.isfile(audio):
-        raise UtteranceError("missing file", where, f"the audio file {audio} does not exist.")
-    return Utterance(audio, row[text_key], duration, offset, path, line, row.get("label"))
+    part = row.get("byte_offset"), row.get("num_bytes")
+    audio = row[audio_key]
+    if audio not in sizes:
+        found = os.path.join(os.path.dirname(path), audio)
+        if not os.path.isfile(found):
+            raise UtteranceError("missing file", where, f"the audio file {found} does not exist.")
+        if part == (None, None):
+            return Utterance(found, row[text_key], duration, offset, path, line, row.get("label"))
+        sizes[audio] = (found, os.path.getsize(found))
+    found, size = sizes[audio]
+    if part != (None, None):
+        if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in part):
+            raise UtteranceError("bad line", where, f"'byte_offset' and 'num_bytes' must be whole numbers, got {part}.")
+        if sum(part) > size:
+            message = f"{found}{_named(row)} is cut off: it ends at byte {size}, the recording at {sum(part)}."
+            raise UtteranceError("damaged shard", where, message)
+    return Utterance(found, row[text_key], duration, offset, path, line, row.get("label"), *part)
+
+
+def _named(row):
+    return f", {row['key']}," if isinstance(row.get("key"), str) else ""
 
 
 def _is_number(value):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from s2s_keras.data.batches import SpeechDataset
-from s2s_keras.data.bucketing import BatchPlan, bucket_boundaries
+from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Limits, SkipReport, check_utterances
 from s2s_keras.data.manifest import Utterance, load_manifest
 
@@ -18,10 +18,12 @@ def speech_dataset(
     tokenizer,
     batch_size=16,
     *,
+    batch_seconds=None,
     sample_rate=16000,
     buckets=1,
     pad_to_boundary=None,
     shuffle=False,
+    shuffle_window=None,
     seed=0,
     drop_remainder=False,
     num_shards=1,
@@ -46,6 +48,9 @@ def speech_dataset(
         source: path of a manifest (see `load_manifest`), a sequence of paths, or a sequence of `Utterance`.
         tokenizer: has `encode(text) -> list of int` and `vocabulary_size`; id 0 is the blank.
         batch_size: int, utterances per batch and worker. Default 16.
+        batch_seconds: float or None, seconds of audio per batch and worker, padding included, instead of `batch_size`:
+            batches of a bucket hold as many utterances as fit when each is as long as the bucket's boundary, so use
+            several buckets. Every epoch has the same number of batches. Default None.
         sample_rate: int, samples per second of the batches. Default 16000.
         buckets: int, or sequence of float. Number of buckets, chosen so that padding is least, or the longest duration
             of each in seconds. Default 1.
@@ -53,10 +58,14 @@ def speech_dataset(
             shape per bucket; False to the longest of the batch. Default None: True on JAX, False elsewhere. Set it to
             True where `compile(jit_compile=True)` is used on TensorFlow.
         shuffle: bool, whether the order changes every epoch. Default False.
+        shuffle_window: int or None, with `shuffle`: the shards of `write_shards` change places, and utterances only
+            among so many neighbouring shards, so that reads stay in few files; 8 is a good number on a network disk.
+            Default None: utterances change places freely.
         seed: int, of shuffling and augmentation; the same on every worker. Default 0.
-        drop_remainder: bool, whether the last batch is left out where it is not full. Default False; True on more than
-            one worker, or one may be a batch short, and where a second batch size would cost a compilation.
-        num_shards: int, number of workers that share the data. Default 1.
+        drop_remainder: bool, whether the last batch is left out where it is not full. Default False; True where a
+            second batch size would cost a compilation.
+        num_shards: int, number of workers that share the data, each reading its rows of the same batches; batches then
+            carry weights, see `SpeechDataset`. Default 1.
         shard_index: int, which of them this is. Default 0.
         augmentation: callable `(audio, rng) -> audio`, a sequence of them, applied in order, or None, see
             `s2s_keras.data.augmentation`. Default None.
@@ -80,7 +89,8 @@ def speech_dataset(
         `SpeechDataset`; pass `dataset.for_fit()` to `fit`.
 
     Raises:
-        ValueError: an argument is wrong, nothing is left, or (`UtteranceError`) an utterance is refused.
+        ValueError: an argument is wrong, nothing is left, an utterance is longer than `batch_seconds`, or
+            (`UtteranceError`) an utterance is refused.
 
     Example:
 
@@ -120,6 +130,10 @@ def speech_dataset(
         raise ValueError(f"No utterance is left to make batches of. {report.summary() if report else ''}")
     durations = [example.duration for example in examples]
     boundaries = bucket_boundaries(durations, buckets) if isinstance(buckets, int) else buckets
+    if batch_seconds is not None:
+        batch_size = _batch_sizes(batch_seconds, np.prod([getattr(a, "max_stretch", 1.0) for a in augmentation]))
+    if shuffle and shuffle_window is not None:
+        shuffle = ShardShuffle([example.utterance.audio for example in examples], shuffle_window)
     plan = BatchPlan(durations, batch_size, boundaries, shuffle, seed, drop_remainder, num_shards, shard_index)
     if pad_to_boundary is None:
         pad_to_boundary = keras.backend.backend() == "jax"
@@ -141,3 +155,17 @@ def _as_tuple(augmentation):
     if augmentation is None:
         return ()
     return (augmentation,) if callable(augmentation) else tuple(augmentation)
+
+
+def _batch_sizes(batch_seconds, stretch):
+    """How many utterances of a bucket make `batch_seconds`, by the bucket's boundary."""
+
+    def size(boundary):
+        if boundary * stretch > batch_seconds:
+            raise ValueError(
+                f"An utterance of up to {boundary * stretch:.2f} s, augmentation included, does not fit into "
+                f"batch_seconds={batch_seconds}; raise batch_seconds or set max_duration."
+            )
+        return int(batch_seconds / (boundary * stretch))
+
+    return size

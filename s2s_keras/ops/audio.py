@@ -1,5 +1,6 @@
 """Audio files as arrays."""
 
+import io
 import os
 import re
 
@@ -17,7 +18,8 @@ def load_audio(path, sample_rate=16000, offset=0.0, duration=None, resample=True
     Channels are averaged and other sample rates converted with soxr at its HQ setting.
 
     Args:
-        path: str or path-like, a wav, flac, ogg, mp3 or other file that libsndfile reads.
+        path: str or path-like, a wav, flac, ogg, mp3 or other file that libsndfile reads; or `AudioBytes`, the content
+            of such a file.
         sample_rate: int, samples per second of the result. Default 16000.
         offset: float, seconds to skip at the start. Default 0.
         duration: float or None, seconds to read; None reads to the end. Default None.
@@ -41,7 +43,7 @@ def load_audio(path, sample_rate=16000, offset=0.0, duration=None, resample=True
     >>> load_audio(path).shape, load_audio(path, offset=0.25, duration=0.5).shape
     ((16000,), (8000,))
     """
-    audio, rate = _read(os.fspath(path), offset, duration)
+    audio, rate = _read(path, offset, duration)
     if rate != sample_rate:
         if not resample:
             raise ValueError(
@@ -60,7 +62,7 @@ def audio_info(path):
     """Sample rate and length of an audio file, from its header alone.
 
     Args:
-        path: str or path-like, the file.
+        path: str or path-like, the file; or `AudioBytes`, its content.
 
     Returns:
         Tuple (sample_rate, num_samples, format): int, int and libsndfile's name of the format, e.g. "FLAC".
@@ -78,16 +80,39 @@ def audio_info(path):
     >>> audio_info(path)
     (8000, 8000, 'WAV')
     """
-    with _open(os.fspath(path)) as file:
+    with _open(path) as file:
         return file.samplerate, file.frames, file.format
+
+
+class AudioBytes(io.BytesIO):
+    """The content of an audio file, in memory.
+
+    Args:
+        content: bytes.
+        title: what error messages call it: a str, or an object with a `str`.
+
+    Example:
+
+    >>> str(AudioBytes(b"", "train-000000.tar, an251"))
+    'train-000000.tar, an251'
+    """
+
+    def __init__(self, content, title):
+        super().__init__(content)
+        self.title = title
+
+    def __str__(self):
+        return str(self.title)
 
 
 def _open(path):
     import soundfile
 
-    if not os.path.isfile(path):
+    inside = isinstance(path, AudioBytes)
+    path = path if inside else os.fspath(path)
+    if not inside and not os.path.isfile(path):
         raise ValueError(f"{path}: no such audio file{' (it is a folder)' if os.path.isdir(path) else ''}.")
-    if os.path.getsize(path) == 0:
+    if (path.getbuffer().nbytes if inside else os.path.getsize(path)) == 0:
         raise ValueError(f"{path}: the file is empty (0 bytes).")
     try:
         file = soundfile.SoundFile(path)
@@ -106,9 +131,12 @@ def _open(path):
 
 def _ogg_ends(path):
     """Whether the last page is marked as the end of the stream and is whole (RFC 3533, section 6)."""
-    with open(path, "rb") as file:
-        file.seek(-min(os.path.getsize(path), _OGG_PAGE), os.SEEK_END)
-        tail = file.read()
+    if isinstance(path, AudioBytes):
+        tail = path.getvalue()[-_OGG_PAGE:]
+    else:
+        with open(path, "rb") as file:
+            file.seek(-min(os.path.getsize(path), _OGG_PAGE), os.SEEK_END)
+            tail = file.read()
     page = tail[tail.rfind(b"OggS") :]
     if len(page) < 27 or not page[5] & 4:
         return False

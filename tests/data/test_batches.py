@@ -75,8 +75,10 @@ def test_seed_epoch_and_utterance_decide(make):
     def audio_by_text(dataset):
         found = {}
         for index in range(len(dataset)):
-            inputs, _ = dataset.batch(3, index)
+            inputs, *_ = dataset.batch(3, index)
             for row, utterance in enumerate(dataset.batch_utterances(3, index)):
+                if utterance is None:
+                    continue
                 found[utterance.text] = inputs["audio"][row, : inputs["audio_lengths"][row]]
         return found
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from s2s_keras.data import BatchPlan, bucket_boundaries
+from s2s_keras.data import BatchPlan, ShardShuffle, bucket_boundaries
 
 
 def durations(count=103, seed=0):
@@ -86,8 +86,12 @@ def test_shards_overlap_nowhere_and_lose_nothing(count, num_shards):
         BatchPlan(values, 8, (4.0, 8.0), shuffle=True, num_shards=num_shards, shard_index=k) for k in range(num_shards)
     ]
     shards = [plan.batches(1) for plan in plans]
-    assert [len(s) for s in shards] == [len(plan) for plan in plans]
-    assert sorted(np.concatenate([b for s in shards for b in s])) == list(range(count))
+    assert [len(s) for s in shards] == [len(plan) for plan in plans] == [len(shards[0])] * num_shards
+    for step in zip(*shards, strict=True):
+        assert len({len(batch) for batch in step}) == 1
+        assert sum(np.count_nonzero(batch < 0) for batch in step) < num_shards
+    rows = np.concatenate([b for s in shards for b in s])
+    assert sorted(rows[rows >= 0]) == list(range(count))
 
 
 def test_shards_work_in_step_when_the_remainder_is_dropped():
@@ -104,6 +108,39 @@ def test_shards_work_in_step_when_the_remainder_is_dropped():
     # At each step the workers' batches come from the same bucket, but for those made of left-overs.
     mixed = [step for step in zip(*shards, strict=True) if len({plans[0].bucket[i] for b in step for i in b}) > 1]
     assert len(mixed) <= 2
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+@pytest.mark.parametrize("drop_remainder", [False, True])
+def test_batch_sizes_by_bucket_give_the_same_number_of_batches_every_epoch(num_shards, drop_remainder):
+    values, sizes = durations(203), {4.0: 5, 8.0: 2, 30.0: 1}
+    plan = BatchPlan(values, sizes.get, tuple(sizes), True, 0, drop_remainder, num_shards)
+    for epoch in range(4):
+        batches = plan.global_batches(epoch)
+        assert len(batches) == len(plan)
+        full = [len(b) == num_shards * plan.batch_sizes[plan.bucket[b].max()] for b in batches]
+        assert all(full[:-1]) and all(full[:-1] if not drop_remainder else full)
+        together = np.concatenate(batches)
+        assert len(set(together)) == len(together)
+        assert len(together) == 203 if not drop_remainder else len(together) > 203 - 5 * num_shards
+
+
+def test_shuffling_in_a_window_of_shards_stays_in_few_files():
+    values, shard = durations(600), np.repeat(np.arange(20), 30)
+    plan = BatchPlan(values, 4, (4.0, 8.0, 30.0), ShardShuffle(shard, window=2))
+    first, second = plan.batches(0), plan.batches(1)
+    assert sorted(np.concatenate(first)) == list(range(600)) and flat(first) != flat(second)
+    assert flat(first) == flat(BatchPlan(values, 4, (4.0, 8.0, 30.0), ShardShuffle(shard, window=2)).batches(0))
+
+    def files(batches):
+        """Shards that ten batches in a row read from, on average."""
+        return np.mean([len(set(shard[np.concatenate(batches[k : k + 10])])) for k in range(0, len(batches) - 9, 10)])
+
+    freely = BatchPlan(values, 4, (4.0, 8.0, 30.0), True).batches(0)
+    assert files(first) < 6 < 15 < files(freely)
+    assert {tuple(sorted(set(shard[b]))) for b in first} != {tuple(sorted(set(shard[b]))) for b in second}
+    with pytest.raises(ValueError, match="at least one shard"):
+        ShardShuffle(shard, 0)
 
 
 @pytest.mark.parametrize(
