@@ -40,11 +40,11 @@ class JasperMiniAN4(Recipe):
         utterances = load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)]
         speeds = SpeedPerturbation((0.9, 1.0, 1.1))
         return self.speech_dataset(
-            utterances, model.tokenizer, buckets=4, shuffle=True, cache=True, drop_remainder=True, augmentation=speeds
+            utterances, model.tokenizer, buckets=3, shuffle=True, cache=True, drop_remainder=True, augmentation=speeds
         )
 
     def validation_data(self, model):
-        return self.speech_dataset(f"{self.data}/manifest_dev.jsonl", model.tokenizer, buckets=2, cache=True)
+        return self.speech_dataset(f"{self.data}/manifest_dev.jsonl", model.tokenizer, cache=True)
 
     def optimizer(self, steps_per_epoch):
         steps = self.epochs * steps_per_epoch

@@ -13,11 +13,16 @@ from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
 
 
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class CTCRecognizer(Application):
     """Speech recognition with connectionist temporal classification: the base of Jasper, QuartzNet and the like.
 
+    By itself it makes a recognizer of any layers, for example of the encoder blocks of one family and the recurrent
+    layers of another.
+
     Args:
-        encoder: callable, Keras tensor (B, T, F) -> Keras tensor (B, T', C). Subclasses give it.
+        encoder: list of layers that hand the mask on, applied one after the other: (B, T, F) -> (B, T', C). A subclass
+            may give a callable that makes a Keras tensor of another; its own config then says how.
         vocabulary_size: int, token ids including blank (0).
         tokenizer: object with `encode`, `decode` and `vocabulary_size`. Default: English characters if
             `vocabulary_size` is 29, else none (then `transcribe` is not available).
@@ -33,6 +38,11 @@ class CTCRecognizer(Application):
 
     Outputs:
         Logits, float32 (B, T', V). Padded frames say blank with certainty.
+
+    Example:
+
+    >>> CTCRecognizer([keras.layers.Dense(8), keras.layers.GRU(4, return_sequences=True)]).output_shape
+    (None, None, 29)
     """
 
     def __init__(
@@ -74,11 +84,15 @@ class CTCRecognizer(Application):
             x = front_end(list(inputs.values()))
         if spec_augment is not None:
             x = spec_augment(x)
-        x = encoder(x)
+        encoder = encoder if callable(encoder) else [as_object(layer) for layer in encoder]
+        for layer in [encoder] if callable(encoder) else encoder:
+            x = layer(x)
         if include_top:
             x = keras.layers.Dense(vocabulary_size, dtype="float32", name="logits")(x)
             x = BlankPadding(name="blank_padding")(x)
         super().__init__(inputs=inputs, outputs=x, dtype=dtype, **kwargs)
+        if type(self) is CTCRecognizer:
+            self.encoder = encoder
         self.vocabulary_size = vocabulary_size
         self.tokenizer = tokenizer
         self.include_top = include_top
@@ -124,8 +138,10 @@ class CTCRecognizer(Application):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
+        own = {"encoder": list(map(serialize, self.encoder))} if type(self) is CTCRecognizer else {}
         return {
             **super().get_config(),
+            **own,
             "vocabulary_size": self.vocabulary_size,
             "tokenizer": None if self.tokenizer is None else serialize(self.tokenizer),
             "include_top": self.include_top,

@@ -146,6 +146,6 @@ def _print_table(result, title):
             value, form = value / 2**20, "{:.0f} MiB"
         columns.append(column)
         cells.append(form.format(value))
-    table = Table(*columns, title=title)
+    table = Table(*columns)
     table.add_row(*cells)
-    Console().print(table)
+    Console().print(title, table)

@@ -102,16 +102,18 @@ class RunFolder:
 
     @contextlib.contextmanager
     def logged(self):
-        """Context in which the log named "s2s_keras" goes to the screen and, with times, to the folder's log."""
+        """Context in which the log "s2s_keras" goes to the screen and, with times, to the file, and warnings as well."""
         self.path.mkdir(parents=True, exist_ok=True)
         file, screen = logging.FileHandler(self.log, encoding="utf-8"), logging.StreamHandler(sys.stdout)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-        handlers, level, propagate = [file, screen], LOG.level, LOG.propagate
-        for handler in handlers:
-            LOG.addHandler(handler)
+        screen.addFilter(lambda record: not getattr(record, "only_file", False))
+        loggers, level, propagate = [LOG, logging.getLogger("py.warnings")], LOG.level, LOG.propagate
+        for logger in loggers:
+            logger.addHandler(file)
+            logger.addHandler(screen)
         LOG.setLevel(logging.INFO)
         LOG.propagate = False
-        screen.addFilter(lambda record: not getattr(record, "only_file", False))
+        logging.captureWarnings(True)
         try:
             yield
         except BaseException as error:
@@ -119,10 +121,12 @@ class RunFolder:
                 LOG.error("Stopped: %r", error, exc_info=not isinstance(error, KeyboardInterrupt), extra=ONLY_FILE)
             raise
         finally:
+            logging.captureWarnings(False)
             LOG.setLevel(level)
             LOG.propagate = propagate
-            for handler in handlers:
-                LOG.removeHandler(handler)
+            for logger in loggers:
+                logger.removeHandler(file)
+                logger.removeHandler(screen)
             file.close()
 
 
@@ -150,6 +154,8 @@ class EpochLog(keras.callbacks.Callback):
         self._started = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
+        if (epoch, 0) <= self.params.get("resumed", (-1, 0)):  # the checkpoint has just said it on the screen
+            LOG.info("Resumed in epoch %d after %d batches", epoch + 1, self.params["resumed"][1], extra=ONLY_FILE)
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -171,7 +177,8 @@ class EpochLog(keras.callbacks.Callback):
         text = f"Epoch {epoch + 1} of {self.params['epochs']}, step {row['step']}: {numbers}"
         LOG.info(text, extra={"only_file": self.quiet})
         if hasattr(self.dataset, "statistics"):
-            LOG.info("Data of epoch %d: %s", epoch + 1, self.dataset.statistics(epoch), extra=ONLY_FILE)
+            numbers = ", ".join(f"{name} {_short(value)}" for name, value in self.dataset.statistics(epoch).items())
+            LOG.info("Data of epoch %d: %s", epoch + 1, numbers, extra=ONLY_FILE)
 
 
 def read_metrics(path):

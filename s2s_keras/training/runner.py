@@ -103,7 +103,10 @@ def _fit(recipe, run):
         shuffle=not hasattr(training, "for_fit"),  # a SpeechDataset does it itself
     )
     if checkpoint.preempted:
+        LOG.warning("SIGTERM after step %d: go on with --resume (resume=True).", checkpoint.step)
         raise SystemExit(TERMINATED)
+    if not history.epoch:
+        LOG.info("All %d epochs were trained before: --epochs or epochs=... asks for more.", recipe.epochs)
     if chief:
         save_preset(recipe, run)
     return history
@@ -117,7 +120,7 @@ def _callbacks(recipe, run, training, validation):
 
     checkpoint = Checkpoint(
         run.checkpoints,
-        dataset=training,
+        dataset=training if hasattr(training, "start_at") else None,
         every_steps=recipe.checkpoint_every_steps,
         keep=recipe.keep_checkpoints,
         monitor="loss" if validation is None and recipe.monitor.startswith("val_") else recipe.monitor,

@@ -56,7 +56,7 @@ def benchmark(recipe, steps=20, warmup=10):
     if steps < 1 or warmup < 1:
         raise ValueError(f"At least one step is measured, after one or more. Received: {steps} after {warmup}.")
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    processes = distribution.connect()
+    distribution.connect()
     with dtype_policy(recipe.dtype_policy):
         keras.utils.set_random_seed(recipe.seed)
         with distribution.scope():
@@ -65,7 +65,8 @@ def benchmark(recipe, steps=20, warmup=10):
         compile_model(recipe, model, len(training))
         clock = _Clock(warmup, steps)
         epochs = -(-(warmup + steps) // len(training))
-        model.fit(for_fit(training), epochs=epochs, callbacks=[clock], verbose=0)
+        shuffle = not hasattr(training, "for_fit")
+        model.fit(for_fit(training), epochs=epochs, callbacks=[clock], verbose=0, shuffle=shuffle)
     items, audio = _work(recipe, training, range(warmup, warmup + steps))
     processes = distribution.process_count()
     result = {
