@@ -67,7 +67,9 @@ class Application(keras_hub.models.Backbone):
         if kwargs.get("vocabulary_size", vocabulary_size) != vocabulary_size:
             kwargs.setdefault("tokenizer", None)  # the preset's has another number of tokens
         model = super().from_preset(path, load_weights=False, **kwargs)
-        copy_weights(source, model)
+        report = copy_weights(source, model)
+        if fresh := report["shape differs"] + report["missing"]:
+            warnings.warn(f"These weights were not in the preset and stay fresh: {'; '.join(fresh)}.", stacklevel=3)
         return model
 
     def save_to_preset(self, preset_dir, max_shard_size=10, half_precision=False):
@@ -95,7 +97,13 @@ class Application(keras_hub.models.Backbone):
     def _copy(self, **changes):
         """The same network with the same weights, uncompiled."""
         model = type(self).from_config({**self.get_config(), **changes})
-        model.set_weights(self.get_weights())
+        if len(model.weights) == len(self.weights):
+            model.set_weights(self.get_weights())
+        else:  # low-rank updates, which Keras merges into the kernels of a file
+            with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the file has the optimizer's state, too
+                self.save_weights(Path(folder, "model.weights.h5"))
+                model.load_weights(Path(folder, "model.weights.h5"))
         return model
 
 
@@ -125,20 +133,34 @@ def resolve(preset):
 
 
 def copy_weights(source, target):
-    """Copy every weight that has the same path below the model and the same shape; warn about the rest."""
-    values = {_path(source, weight): weight for weight in source.weights}
-    fresh = []
+    """Copy every weight that has the same path below the model and the same shape.
+
+    Args:
+        source: `keras.Model`.
+        target: `keras.Model`.
+
+    Returns:
+        Dict of lists of str, a line per weight: "copied"; "shape differs"; "missing", not in `source`; "left over", not
+        in `target`.
+    """
+    values = {path_below(source, weight): weight for weight in source.weights}
+    report = {"copied": [], "shape differs": [], "missing": [], "left over": []}
     for weight in target.weights:
-        value = values.get(_path(target, weight))
-        if value is not None and tuple(value.shape) == tuple(weight.shape):
-            weight.assign(value)
+        path, shape = path_below(target, weight), tuple(weight.shape)
+        value = values.pop(path, None)
+        if value is None:
+            report["missing"].append(f"{path} {shape}")
+        elif tuple(value.shape) != shape:
+            report["shape differs"].append(f"{path} {shape}, source {tuple(value.shape)}")
         else:
-            fresh.append(f"{_path(target, weight)} {tuple(weight.shape)}")
-    if fresh:
-        warnings.warn(f"These weights were not in the preset and stay fresh: {', '.join(fresh)}.", stacklevel=3)
+            weight.assign(value)
+            report["copied"].append(f"{path} {shape}")
+    report["left over"] = [f"{path} {tuple(value.shape)}" for path, value in values.items()]
+    return report
 
 
-def _path(model, weight):
+def path_below(model, weight):
+    """The path of a weight without the name of the model."""
     return weight.path.removeprefix(f"{model.name}/")
 
 

@@ -93,6 +93,7 @@ class MaskedConv1D(keras.layers.Layer):
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
+        self.lora_rank = self.lora_alpha = None
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -120,12 +121,69 @@ class MaskedConv1D(keras.layers.Layer):
             x, padding = inputs, "valid"
         if self.separable:
             x = ops.depthwise_conv(x, self.depthwise_kernel, self.strides, padding, dilation_rate=self.dilation_rate)
-            x = ops.conv(x, self.pointwise_kernel, 1, "valid")
+            x = self._conv(x, self.pointwise_kernel, 1, "valid")
         else:
-            x = ops.conv(x, self.kernel, self.strides, padding, dilation_rate=self.dilation_rate)
+            x = self._conv(x, self.kernel, self.strides, padding, dilation_rate=self.dilation_rate)
         if self.use_bias:
             x = x + self.bias
         return x
+
+    def _conv(self, x, kernel, strides, padding, **options):
+        y = ops.conv(x, kernel, strides, padding, **options)
+        if self.lora_rank is not None:
+            update = ops.matmul(ops.conv(x, self.lora_kernel_a, strides, padding, **options), self.lora_kernel_b)
+            y = y + (self.lora_alpha / self.lora_rank) * update
+        return y
+
+    def enable_lora(self, rank, a_initializer="he_uniform", b_initializer="zeros", lora_alpha=None):
+        """Freezes the layer and adds a trainable update of low rank to its kernel, the pointwise one if separable.
+
+        As in Keras' layers the update is merged into the kernel when weights are saved, and starts anew when they are
+        loaded. `s2s_keras.training.enable_lora` does it for a model.
+
+        Args:
+            rank: int, of the update.
+            a_initializer: Keras initializer of its first factor, (kernel_size, channels, rank).
+            b_initializer: Keras initializer of its second factor, (rank, filters).
+            lora_alpha: float, the update counts `lora_alpha / rank` times. Default None: `rank`.
+
+        Raises:
+            ValueError: if the layer is not built, has an update already, or has groups.
+        """
+        if not self.built or self.lora_rank is not None or self.groups > 1:
+            raise ValueError(
+                "A low-rank update is added once, to a layer that is built and has no groups. "
+                f"Received: built={self.built}, lora_rank={self.lora_rank}, groups={self.groups}."
+            )
+        for weight in self.weights:
+            weight.trainable = False
+        *taps, filters = self._lora_kernel.shape
+        self._tracker.unlock()  # Keras' layers do the same to get weights after they are built
+        self.lora_kernel_a = self.add_weight((*taps, rank), a_initializer, name="lora_kernel_a")
+        self.lora_kernel_b = self.add_weight((rank, filters), b_initializer, name="lora_kernel_b")
+        self._tracker.lock()
+        self.lora_rank, self.lora_alpha = rank, rank if lora_alpha is None else lora_alpha
+
+    @property
+    def _lora_kernel(self):
+        return self.pointwise_kernel if self.separable else self.kernel
+
+    def save_own_variables(self, store):
+        if self.lora_rank is None:
+            super().save_own_variables(store)
+            return
+        update = ops.matmul(self.lora_kernel_a, self.lora_kernel_b) * (self.lora_alpha / self.lora_rank)
+        for n, weight in enumerate(self.weights[:-2]):
+            value = weight + update if weight is self._lora_kernel else weight
+            store[str(n)] = ops.convert_to_numpy(value)
+
+    def load_own_variables(self, store):
+        if self.lora_rank is None:
+            super().load_own_variables(store)
+            return
+        for n, weight in enumerate(self.weights[:-2]):
+            weight.assign(store[str(n)])
+        self.lora_kernel_b.assign(ops.zeros_like(ops.convert_to_tensor(self.lora_kernel_b)))
 
     def _pad(self, x):
         """Zeros around the frames; left to the kernel of the backend where its "same" is the same thing."""

@@ -45,7 +45,7 @@ class LazyAdam(keras.optimizers.Optimizer):
         Kingma and Ba, 2014, "Adam", https://arxiv.org/abs/1412.6980. OpenSeq2Seq took TensorFlow 1's
         `LazyAdamOptimizer`, which is lazy where the gradient is sparse; here a name decides, since JAX and PyTorch have
         dense gradients only, and a row counts as unused if its gradient is exactly zero, looked up or not. On
-        TensorFlow Keras' Adam squares, and clips, as if every look-up of a row had a row of its own; this one adds them.
+        TensorFlow Keras' Adam squares and clips as if every look-up of a row had a row of its own; this one adds them.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ def test_accumulation_is_right_compiled():
 
 @pytest.mark.parametrize("wrapper", list(WRAPPERS))
 def test_accumulation_goes_on_where_the_original_s_did(wrapper):
-    """Its test: gradients g, 2g, 3g wait, and the fourth moves the weight by the rate times 4g; here by their mean g."""
+    """Its test: g, 2g, 3g wait, and the fourth moves the weight by the rate times 4g; here by their mean, g."""
     weight = keras.Variable(np.float32([1.0, 2.0]))
     optimizer = WRAPPERS[wrapper](keras.optimizers.SGD(0.1, gradient_accumulation_steps=4))
     optimizer.build([weight])
