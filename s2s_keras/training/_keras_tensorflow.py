@@ -1,0 +1,167 @@
+"""Mends what keeps `tf.distribute` and Keras' `fit` apart. Importing `s2s_keras.training` applies it.
+
+Three faults of Keras 3.15 (its issue 20585 is about the first two) and a trap of TensorFlow:
+
+1. Before the first step, `fit` reduces a whole batch over the replicas to learn its shapes, and the strategy takes a
+   tensor at a time.
+2. The logs of a step are reduced along an axis that scalars do not have.
+3. Gradients are clipped on every replica before they are summed, so that the norm limited is not the gradient's.
+4. Every dataset is cut into as many parts as there are replicas, also one that is a single worker's share already: each
+   worker would see the first part of its batches only. Datasets of this library say that they are not to be cut.
+
+The first two are looked for by calling Keras' own functions with a strategy that only records how it is called, and
+left alone where they are gone; the third changes only what was clipped on more than one replica.
+"""
+
+import sys
+
+import keras
+import tensorflow as tf
+
+FIRST_VERSION = (3, 15)  # the oldest that the tests were run with
+
+
+def apply():
+    """Mends Keras, once; does nothing where it needs no mending."""
+    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < FIRST_VERSION:
+        return
+    trainer = _class_with(keras.Model, "_maybe_symbolic_build")
+    if trainer is not None and _reduces_a_structure(trainer):
+        _mend_symbolic_build(trainer)
+    module = sys.modules[trainer.__module__] if trainer is not None else None
+    if hasattr(module, "reduce_per_replica") and _reduces_along_an_axis(module):
+        _mend_reduction(module)
+    optimizer = _class_with(keras.optimizers.Optimizer, "_all_reduce_sum_gradients")
+    if optimizer is not None and hasattr(optimizer, "_clip_gradients"):
+        _mend_clipping(optimizer)
+    _keep_shares_whole(tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def _class_with(subclass, name):
+    return next((c for c in subclass.__mro__ if name in vars(c)), None)
+
+
+class _Recorder(tf.distribute.MultiWorkerMirroredStrategy):
+    """A strategy of several workers that connects to none and records what it is asked to reduce."""
+
+    def __init__(self):
+        self.reduced = []
+
+    @property
+    def extended(self):
+        class Extended:
+            _in_multi_worker_mode = staticmethod(lambda: True)
+
+        return Extended()
+
+    def scope(self):
+        raise _Enough
+
+    def reduce(self, reduce_op, value, axis):
+        self.reduced.append((value, axis))
+        return value
+
+    def experimental_local_results(self, value):
+        return (value,)
+
+
+class _Enough(Exception):
+    pass
+
+
+class _Distributed(tf.distribute.DistributedValues):
+    def __init__(self):
+        pass
+
+
+def _reduces_a_structure(trainer):
+    class Model:
+        distribute_strategy = _distribute_strategy = _Recorder()
+
+    batch = {"a": _Distributed(), "b": _Distributed()}
+    try:
+        trainer._maybe_symbolic_build(Model(), iterator=iter([(0, 0, iter([batch]))]))
+    except _Enough:
+        pass
+    except Exception:  # it works in another way now, which only its authors can judge
+        return False
+    return any(isinstance(value, dict) for value, _ in Model._distribute_strategy.reduced)
+
+
+def _reduces_along_an_axis(module):
+    strategy = _Recorder()
+    try:
+        module.reduce_per_replica({"loss": 1.0}, strategy, "auto")
+    except Exception:
+        return False
+    return any(axis is not None for _, axis in strategy.reduced)
+
+
+def _mend_symbolic_build(trainer):
+    original = trainer._maybe_symbolic_build
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and _multi_worker(self.distribute_strategy):
+            for _, _, batches in iterator:
+                # Only shapes are needed: those of this worker's first replica will do.
+                local = self.distribute_strategy.experimental_local_results
+                data_batch = keras.tree.map_structure(lambda v: local(v)[0], next(batches))
+                break
+            iterator = None
+        return original(self, iterator=iterator, data_batch=data_batch)
+
+    trainer._maybe_symbolic_build = _maybe_symbolic_build
+
+
+def _mend_reduction(module):
+    original = module.reduce_per_replica
+
+    def reduce_per_replica(values, strategy, reduction):
+        if reduction in ("auto", "mean") and _multi_worker(strategy):
+            return keras.tree.map_structure(lambda v: strategy.reduce("MEAN", v, axis=None), values)
+        return original(values, strategy, reduction)
+
+    module.reduce_per_replica = reduce_per_replica
+
+
+class _Summed(list):
+    """Gradients that are those of all replicas already."""
+
+
+def _mend_clipping(optimizer):
+    clip, update = optimizer._clip_gradients, optimizer._backend_update_step
+
+    def _clip_gradients(self, grads):
+        context = tf.distribute.get_replica_context()
+        clips = any(x is not None for x in (self.clipnorm, self.global_clipnorm, self.clipvalue))
+        if not clips or context is None or context.num_replicas_in_sync == 1:
+            return clip(self, grads)
+        return _Summed(clip(self, context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))))
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if not isinstance(grads, _Summed):
+            return update(self, grads, trainable_variables, learning_rate)
+        variables = [getattr(v, "value", v) for v in trainable_variables]
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            self._distributed_tf_update_step,
+            self._distribution_strategy,
+            list(zip(grads, variables, strict=True)),
+            learning_rate,
+        )
+
+    optimizer._clip_gradients, optimizer._backend_update_step = _clip_gradients, _backend_update_step
+
+
+def _keep_shares_whole(strategy):
+    distribute = strategy.experimental_distribute_dataset
+
+    def experimental_distribute_dataset(self, dataset, options=None):
+        if getattr(dataset, "one_worker_only", False):
+            return self.distribute_datasets_from_function(lambda context: dataset, options)
+        return distribute(self, dataset, options)
+
+    strategy.experimental_distribute_dataset = experimental_distribute_dataset
+
+
+def _multi_worker(strategy):
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and strategy.extended._in_multi_worker_mode()
