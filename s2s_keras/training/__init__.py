@@ -18,6 +18,7 @@ from s2s_keras.training.non_finite import NonFiniteGuard as NonFiniteGuard
 from s2s_keras.training.recipe import Recipe as Recipe
 from s2s_keras.training.recipe import load_recipe as load_recipe
 from s2s_keras.training.runner import train as train
+from s2s_keras.training.tensorboard import TensorBoardLogger as TensorBoardLogger
 from s2s_keras.training.throughput import benchmark as benchmark
 from s2s_keras.training.transfer import transfer_weights as transfer_weights
 

@@ -58,7 +58,7 @@ class SamplePrinter(keras.callbacks.Callback):
                 "Pass SamplePrinter(dataset, tokenizer=...)"
             )
         if not self._batches:
-            self._batches = list(_first_utterances(self.dataset, self.num_samples))
+            self._batches = list(first_utterances(self.dataset, self.num_samples))
         if not self._batches:
             raise ValueError(
                 "SamplePrinter prints utterances of its dataset, and this one has none. "
@@ -90,9 +90,11 @@ class SamplePrinter(keras.callbacks.Callback):
         print("\n".join(lines), flush=True)
 
 
-def _first_utterances(dataset, count):
+def first_utterances(dataset, count):
     """The first utterances of a dataset as batches of NumPy arrays."""
-    if isinstance(dataset, keras.utils.PyDataset):
+    if hasattr(dataset, "start_at"):  # a SpeechDataset, whose place in its data must not move
+        batches = (dataset.batch(0, index) for index in range(len(dataset)))
+    elif isinstance(dataset, keras.utils.PyDataset):
         batches = (dataset[index] for index in range(dataset.num_batches))
     else:
         batches = iter(dataset)
