@@ -149,4 +149,5 @@ class EpochDataset(keras.utils.PyDataset):
         # Not `assert_cardinality`: it fails in a pass that `start_at` shortened.
         dataset.cardinality = lambda: tf.constant(len(self), "int64")
         dataset.one_worker_only = self.num_shards > 1  # s2s_keras.training keeps tf.distribute from cutting it again
+        dataset.first_batch = lambda: self.batch(self.epoch, 0)
         return dataset
