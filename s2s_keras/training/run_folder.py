@@ -102,7 +102,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def logged(self):
-        """Context in which the log "s2s_keras" goes to the screen and, with times, to the file, and warnings as well."""
+        """Context in which the log "s2s_keras" goes to the screen and, with times, to the file; warnings too."""
         self.path.mkdir(parents=True, exist_ok=True)
         file, screen = logging.FileHandler(self.log, encoding="utf-8"), logging.StreamHandler(sys.stdout)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))

@@ -1,6 +1,7 @@
 """From a recipe to a trained network: one call."""
 
 import contextlib
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import keras
 
 from s2s_keras.optimizers import BackoffLossScale, LogMaxLossScale, LossScale, StaticLossScale
 from s2s_keras.training import distribution
+from s2s_keras.training.checkpoint import Checkpoint
+from s2s_keras.training.non_finite import NonFiniteGuard
 from s2s_keras.training.recipe import Recipe, load_recipe
 from s2s_keras.training.run_folder import LOG, EpochLog, RunFolder
 
@@ -114,10 +117,6 @@ def _fit(recipe, run):
 
 def _callbacks(recipe, run, training, validation):
     """The checkpoint, and all callbacks of the runner; the checkpoint comes last and so holds what the others did."""
-    from s2s_keras.training.checkpoint import Checkpoint
-    from s2s_keras.training.non_finite import NonFiniteGuard
-    from s2s_keras.training.tensorboard import TensorBoardLogger
-
     checkpoint = Checkpoint(
         run.checkpoints,
         dataset=training if hasattr(training, "start_at") else None,
@@ -126,8 +125,17 @@ def _callbacks(recipe, run, training, validation):
         monitor="loss" if validation is None and recipe.monitor.startswith("val_") else recipe.monitor,
         mode=recipe.monitor_mode,
     )
-    samples = training if validation is None else validation
-    return checkpoint, [NonFiniteGuard(dataset=training), TensorBoardLogger(run.tensorboard, samples), checkpoint]
+    guard = NonFiniteGuard(dataset=training if hasattr(training, "batch_utterances") else None)
+    return checkpoint, [guard, *_tensorboard(run, training if validation is None else validation), checkpoint]
+
+
+def _tensorboard(run, samples):
+    if importlib.util.find_spec("tensorboardX") is None:
+        LOG.info("No files for TensorBoard: tensorboardX is not installed (pip install tensorboardX).")
+        return []
+    from s2s_keras.training.tensorboard import TensorBoardLogger
+
+    return [TensorBoardLogger(run.tensorboard, samples)]
 
 
 def compile_model(recipe, model, steps_per_epoch):

@@ -68,15 +68,14 @@ def benchmark(recipe, steps=20, warmup=10):
         shuffle = not hasattr(training, "for_fit")
         model.fit(for_fit(training), epochs=epochs, callbacks=[clock], verbose=0, shuffle=shuffle)
     items, audio = _work(recipe, training, range(warmup, warmup + steps))
-    processes = distribution.process_count()
     result = {
         "steps_per_second": steps / clock.seconds,
-        "items_per_second": items * processes / clock.seconds,
-        "audio_seconds_per_second": audio and audio * processes / clock.seconds,
+        "items_per_second": items / clock.seconds,
+        "audio_seconds_per_second": audio and audio / clock.seconds,
         "slowest_step": clock.slowest,
         "peak_memory": clock.peak_memory,
         "device_memory": clock.device_memory,
-        "processes": processes,
+        "processes": distribution.process_count(),
     }
     return {key: value for key, value in result.items() if value is not None}
 
@@ -106,14 +105,15 @@ class _Clock(keras.callbacks.Callback):
 
 
 def _work(recipe, training, steps):
-    """Examples and seconds of audio in these steps of training; no seconds where the data do not say."""
+    """Examples and seconds of audio of all processes in these steps; no seconds where the data do not say."""
     if not hasattr(training, "plan"):
-        return recipe.batch_size * len(steps), None
-    items, seconds = 0, 0.0
-    for step in steps:
-        utterances = training.plan.batches(step // len(training))[step % len(training)]
-        items += len(utterances)
-        seconds += float(training.plan.durations[utterances].sum())
+        return recipe.batch_size * len(steps) * distribution.process_count(), None
+    items, seconds, plan = 0, 0.0, training.plan
+    for epoch in range(steps.stop // len(training) + 1):
+        for index, utterances in enumerate(plan.global_batches(epoch)):
+            if epoch * len(training) + index in steps:
+                items += len(utterances)
+                seconds += float(plan.durations[utterances].sum())
     return items, seconds
 
 
