@@ -13,6 +13,7 @@ from s2s_keras.presets import list_presets
 CLIPS = Path(__file__).resolve().parents[1] / "s2s_keras" / "presets" / "clips"
 FILES = sorted(str(path) for path in CLIPS.glob("*.flac"))
 MANIFEST = str(CLIPS / "manifest.jsonl")
+RECIPE = Path(__file__).with_name("training") / "tiny_recipe.py"
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,43 @@ def test_demo_prints_every_clip_and_draws(run, preset, tmp_path):
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_train_hands_on_what_is_asked_for(run, monkeypatch, tmp_path):
+    import s2s_keras.training
+
+    asked = []
+    monkeypatch.setattr(s2s_keras.training, "train", lambda *arguments: asked.append(arguments))
+    short = ("--epochs", 5, "--mixed-precision", "--resume", "--output", tmp_path)
+    assert run("train", RECIPE, *short, "--set", "learning_rate=0.5", "--set", "filters=4") == (0, "", "")
+    assert run("train", RECIPE)[0] == 0
+    (recipe, output, resume), (plain, default, anew) = asked
+    changed = {"epochs": 5, "learning_rate": 0.5, "filters": 4, "dtype_policy": "mixed_float16"}
+    assert recipe.settings() == {**plain.settings(), **changed}
+    assert (output, resume) == (tmp_path, True)
+    assert (default, anew) == (Path("runs") / "tiny_recipe", False)
+
+
+def test_benchmark_prints_what_was_measured(run, monkeypatch):
+    import s2s_keras.training
+
+    result = {"steps_per_second": 2.0, "peak_memory": 3 * 2**20}
+    monkeypatch.setattr(s2s_keras.training, "benchmark", lambda recipe, steps, warmup: {**result, "steps": steps})
+    assert json.loads(run("benchmark", RECIPE, "--steps", 7, "--json")[1]) == {**result, "steps": 7}
+    out = run("benchmark", RECIPE)[1]
+    assert "steps/s" in out and "3 MiB" in out
+
+
+def test_infer_writes_the_texts_in_order(run, preset, tmp_path):
+    from s2s_keras.applications import from_preset
+
+    code, out, _ = run("infer", preset, "--manifest", MANIFEST, "--output", tmp_path / "texts.jsonl")
+    assert (code, out) == (0, f"5 texts: {tmp_path / 'texts.jsonl'}\n")
+    rows = [json.loads(line) for line in (tmp_path / "texts.jsonl").read_text().splitlines()]
+    names = [json.loads(line)["audio_filepath"] for line in Path(MANIFEST).read_text().splitlines()]
+    assert [Path(row["audio_filepath"]).name for row in rows] == names
+    texts = from_preset(preset).transcribe([row["audio_filepath"] for row in rows])
+    assert [row["pred_text"] for row in rows] == texts
+
+
 def break_manifest(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"audio_filepath": \n')
     return ("evaluate", "PRESET", "--manifest", tmp_path / "bad.jsonl"), "bad.jsonl, line 1"
@@ -159,7 +197,20 @@ def cut_config(tmp_path):
     return ("transcribe", FILES[0], "--preset", tmp_path / "preset"), "cannot be loaded"
 
 
+def name_no_recipe(tmp_path):
+    (tmp_path / "empty.py").write_text("")
+    return ("train", tmp_path / "empty.py"), "defines no recipe"
+
+
+INFER = ("infer", "PRESET", "--manifest", MANIFEST, "--output")
 ERRORS = {
+    "missing recipe": lambda tmp_path: (("train", tmp_path / "no.py"), "no such file"),
+    "no recipe": name_no_recipe,
+    "unknown setting": lambda tmp_path: (("train", RECIPE, "--set", "filtres=4"), "Close: filters"),
+    "wrong type": lambda tmp_path: (("train", RECIPE, "--set", "filters=few"), "filters of Tiny is int"),
+    "setting without value": lambda tmp_path: (("benchmark", RECIPE, "--set", "filters"), "NAME=VALUE"),
+    "unknown ending": lambda tmp_path: ((*INFER, tmp_path / "texts.doc"), ".csv, .jsonl, .txt"),
+    "preset without data": lambda tmp_path: (("evaluate", "PRESET"), "--manifest"),
     "missing audio": lambda tmp_path: (("transcribe", tmp_path / "no.wav"), "no such file"),
     "folder as audio": lambda tmp_path: (("transcribe", tmp_path), "is a folder"),
     "not audio": write_text_as_audio,
