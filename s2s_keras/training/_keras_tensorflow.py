@@ -13,10 +13,13 @@ The first two are looked for by calling Keras' own functions with a strategy tha
 left alone where they are gone; the third changes only what was clipped on more than one replica.
 """
 
+import functools
 import sys
 
 import keras
 import tensorflow as tf
+
+from s2s_keras.training import distribution
 
 FIRST_VERSION = (3, 15)  # the oldest that the tests were run with
 
@@ -35,6 +38,8 @@ def apply():
     if optimizer is not None and hasattr(optimizer, "_clip_gradients"):
         _mend_clipping(optimizer)
     _keep_shares_whole(tf.distribute.MultiWorkerMirroredStrategy)
+    _know_the_strategy(tf.distribute.MultiWorkerMirroredStrategy)
+    _explain_lost_processes(_class_with(keras.Model, "fit"))
 
 
 def _class_with(subclass, name):
@@ -102,15 +107,20 @@ def _mend_symbolic_build(trainer):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is not None and _multi_worker(self.distribute_strategy):
-            for _, _, batches in iterator:
-                # Only shapes are needed: those of this worker's first replica will do.
-                local = self.distribute_strategy.experimental_local_results
-                data_batch = keras.tree.map_structure(lambda v: local(v)[0], next(batches))
-                break
-            iterator = None
+            data_batch, iterator = _first_local_batch(iterator, self.distribute_strategy), None
         return original(self, iterator=iterator, data_batch=data_batch)
 
     trainer._maybe_symbolic_build = _maybe_symbolic_build
+
+
+def _first_local_batch(iterator, strategy):
+    """A batch of this worker's first replica; only its shapes are needed."""
+    adapter = getattr(iterator, "data_adapter", None)
+    dataset = adapter.get_tf_dataset() if adapter is not None else None
+    if getattr(dataset, "one_worker_only", False):
+        return dataset.first_batch()  # the iterator would read ahead, in a short epoch to its end
+    for _, _, batches in iterator:
+        return keras.tree.map_structure(lambda v: strategy.experimental_local_results(v)[0], next(batches))
 
 
 def _mend_reduction(module):
@@ -161,6 +171,28 @@ def _keep_shares_whole(strategy):
         return distribute(self, dataset, options)
 
     strategy.experimental_distribute_dataset = experimental_distribute_dataset
+
+
+def _know_the_strategy(strategy):
+    """`distribution` reaches the other processes through it, also where a script has made its own."""
+    make = strategy.__init__
+
+    @functools.wraps(make)
+    def __init__(self, *args, **kwargs):
+        make(self, *args, **kwargs)
+        distribution.use(self)
+
+    strategy.__init__ = __init__
+
+
+def _explain_lost_processes(trainer):
+    for name in ("fit", "evaluate", "predict"):
+
+        def explained(self, *args, _method=vars(trainer)[name], **kwargs):
+            with distribution.lost_processes_explained():
+                return _method(self, *args, **kwargs)
+
+        setattr(trainer, name, functools.wraps(vars(trainer)[name])(explained))
 
 
 def _multi_worker(strategy):

@@ -19,6 +19,17 @@ import numpy as np
 
 PORT = 8888  # of the first process on a host, where SLURM places the processes
 HEARTBEAT = 20  # seconds of silence after which JAX takes a process for gone
+_SIGNS_OF_LOSS = (  # in the messages of TensorFlow's collectives, JAX' coordination service and gloo
+    "Collective ops is aborted",
+    "Connection reset",
+    "Connection closed",
+    "Connection refused",
+    "Socket closed",
+    "failed to connect",
+    "Gloo",
+    "UNAVAILABLE",
+    "heartbeat",
+)
 
 _strategy = None
 
@@ -56,17 +67,22 @@ def connect():
     return process_count()
 
 
+def use(strategy):
+    """Makes a `tf.distribute` strategy the one that `scope` and `any_process` mean; `connect` does it itself."""
+    global _strategy
+    _strategy = strategy
+
+
 def _connect_tensorflow(addresses, index):
     import tensorflow as tf
 
-    global _strategy
     if addresses and _strategy is None:
         os.environ["TF_CONFIG"] = json.dumps(
             {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         )
-        _strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        use(tf.distribute.MultiWorkerMirroredStrategy())
     elif _strategy is None and len(tf.config.list_logical_devices("GPU")) > 1:
-        _strategy = tf.distribute.MirroredStrategy()
+        use(tf.distribute.MirroredStrategy())
 
 
 def _connect_jax(addresses, index):
@@ -127,13 +143,34 @@ def _count_flags():
     """A function from this process' flag to the number of processes whose flag is set."""
     import tensorflow as tf
 
-    strategy = _strategy or tf.distribute.get_strategy()
+    strategy = _strategy
 
     @tf.function
     def count(flag):
         return strategy.reduce("SUM", strategy.run(lambda x: x, args=(flag,)), axis=None)
 
     return lambda flag: int(count(tf.constant(int(flag))))
+
+
+@contextlib.contextmanager
+def lost_processes_explained():
+    """Turns the errors of a broken connection to another process into one that says what to do.
+
+    On TensorFlow, importing `s2s_keras.training` puts it around `fit`, `evaluate` and `predict`.
+
+    Raises:
+        ConnectionError: another process is gone; the cause is the backend's error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if process_count() == 1 or not any(sign in str(error) for sign in _SIGNS_OF_LOSS):
+            raise
+        raise ConnectionError(
+            f"Process {process_index()} of {process_count()} stops: the connection to another process broke, it has "
+            "stopped or cannot be reached. Look at what that one printed last, start all of them again, and go on from "
+            "the last checkpoint (--resume, or the callback Checkpoint)."
+        ) from error
 
 
 def cluster():
