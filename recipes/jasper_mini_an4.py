@@ -8,7 +8,7 @@ import keras
 
 from s2s_keras.applications import Jasper
 from s2s_keras.data import SpeedPerturbation, load_manifest
-from s2s_keras.training import Recipe, SamplePrinter
+from s2s_keras.training import Recipe
 
 
 class JasperMiniAN4(Recipe):
@@ -52,6 +52,3 @@ class JasperMiniAN4(Recipe):
             0.0, steps - steps_per_epoch, warmup_target=self.learning_rate, warmup_steps=steps_per_epoch
         )
         return keras.optimizers.AdamW(schedule, weight_decay=1e-2, beta_2=0.98, global_clipnorm=100.0)
-
-    def callbacks(self, model):
-        return [SamplePrinter(self.validation_data(model), num_samples=2, every_epochs=5)]

@@ -7,8 +7,27 @@ import pytest
 import soundfile
 
 from s2s_keras.tokenizers import CharacterTokenizer
+from s2s_keras.training import load_recipe
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "parameters"),
+    [
+        ("jasper_mini_an4", {"width": "0.25"}, 85981),
+        ("mixed_families_an4", {"filters": "16,16,16", "hidden_dim": 8}, 5021),
+    ],
+)
+def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
+    recipe = load_recipe(RECIPES / f"{name}.py", {"data": str(shared / "data" / "an4"), "part": "0.05", **settings})
+    model = recipe.model()
+    assert model.count_params() == parameters
+    training, validation = recipe.training_data(model), recipe.validation_data(model)
+    assert (len(training), len(validation)) == (5, 13)
+    inputs, labels = validation[0]
+    assert len(model.transcribe([row for row in inputs["audio"][:1]])) == len(labels[:1])
+    assert recipe.optimizer(len(training)).weight_decay == 1e-2
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,15 @@
+import keras
 import numpy as np
 import pytest
 import soundfile
 import soxr
 
-from s2s_keras.applications import Jasper
-from s2s_keras.cli import CLIPS
+from s2s_keras.applications import CTCRecognizer, Jasper
+from s2s_keras.cli.recognition import CLIPS
 from s2s_keras.data import load_manifest
+from s2s_keras.layers import JasperBlock
 from s2s_keras.presets import list_presets
+from tests.checks import as_json
 
 NAME = next(card["name"] for card in list_presets() if "an4" in card["name"])
 
@@ -74,3 +77,21 @@ def test_batch_size_below_one(model, clip):
 def test_a_model_without_head(clip):
     with pytest.raises(ValueError, match="tokenizer"):
         Jasper.from_preset(NAME, include_top=False).transcribe(clip)
+
+
+def test_any_layers_make_a_recognizer_that_a_preset_brings_back(clip, tmp_path):
+    layers = [
+        JasperBlock(8, 5, strides=2, separable=True),
+        keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True)),
+    ]
+    model = CTCRecognizer(layers, name="mixed")
+    model.save_to_preset(tmp_path)
+    again = CTCRecognizer.from_preset(tmp_path)
+    assert type(again) is CTCRecognizer and as_json(again.get_config()) == as_json(model.get_config())
+    audio = np.stack([clip[:16000], clip[16000:32000]]) / 32768.0
+    lengths = np.array([16000, 9000])
+    both = again.predict_on_batch({"audio": audio, "audio_lengths": lengths})
+    np.testing.assert_array_equal(both, model.predict_on_batch({"audio": audio, "audio_lengths": lengths}))
+    alone = model.predict_on_batch({"audio": audio[1:, :9000], "audio_lengths": lengths[1:]})
+    np.testing.assert_allclose(both[1, : alone.shape[1]], alone[0], rtol=0, atol=1e-5)
+    assert np.all(both[1, alone.shape[1] :, 1:] == -1e9)
