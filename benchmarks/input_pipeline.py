@@ -60,16 +60,19 @@ def compare(arguments, shards):
     times = {key: [] for key in contestants}
     for turn in range(arguments.rounds + 1):  # the first warms the disk's cache
         for key, step in contestants.items():
-            start = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             step()
             if turn or arguments.smoke:
-                times[key].append(time.perf_counter() - start)
+                times[key].append((time.perf_counter() - wall, time.process_time() - cpu))
     print(f"{len(utterances)} recordings, {hours:.2f} hours, {arguments.rounds} round(s)\n")
-    print("| threads | | hours a minute: best (median) | / soundfile |\n|---|---|---|---|")
+    print("| threads | | hours a minute: best (median) | / soundfile | per minute of CPU | / soundfile |")
+    print("|---|---|---|---|---|---|")
     for (name, threads), seconds in times.items():
-        best, median = (60 * hours / f(seconds) for f in (min, statistics.median))
-        peer = min(times["soundfile", threads]) / min(seconds)
-        print(f"| {threads} | {name} | {best:.1f} ({median:.1f}) | {peer:.2f} |")
+        wall, cpu = zip(*seconds, strict=True)
+        peer_wall, peer_cpu = map(min, zip(*times["soundfile", threads], strict=True))
+        rates = f"{60 * hours / min(wall):.1f} ({60 * hours / statistics.median(wall):.1f})"
+        ratios = f"{peer_wall / min(wall):.2f} | {60 * hours / min(cpu):.1f} | {peer_cpu / min(cpu):.2f}"
+        print(f"| {threads} | {name} | {rates} | {ratios} |")
 
 
 def plain(paths, threads):

@@ -225,13 +225,14 @@ def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, v
         UtteranceError: an utterance cannot be used and `on_bad` is None.
     """
 
+    def trusted(utterance):  # `write_shards` has read the header of what is in a shard
+        believed = verify == "manifest" or (verify == "header" and utterance.byte_offset is not None)
+        return believed and utterance.duration is not None
+
     def check(utterance):
         try:
             labels = encode_labels(utterance, tokenizer, normalize)
-            # `write_shards` has read the header of what is in a shard.
-            believe = verify == "manifest" or (verify == "header" and utterance.byte_offset is not None)
-            trusted = believe and utterance.duration is not None
-            seconds = utterance.duration if trusted else reader.duration(utterance)
+            seconds = utterance.duration if trusted(utterance) else reader.duration(utterance)
             check_duration(utterance, seconds, labels, limits)
             if verify == "audio":
                 reader(utterance)
@@ -243,7 +244,8 @@ def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, v
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         utterances = iter(utterances)
         while chunk := list(itertools.islice(utterances, 256)):
-            for result in pool.map(check, chunk):
+            # Where no file is read, threads cost more than they save.
+            for result in (map if all(map(trusted, chunk)) else pool.map)(check, chunk):
                 if isinstance(result, Example):
                     examples.append(result)
                 elif on_bad is None:
