@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 GROUPS = ("optimizer", "seeds", "metrics")
+PROGRESS = ("best", "best_epoch", "wait", "cooldown_counter")  # attributes of EarlyStopping and its like
 
 
 def variables(model):
@@ -123,13 +124,10 @@ def draw_as_after_a_whole_epoch():
         iter(torch.utils.data.DataLoader([0]))
 
 
-def numbers(callback):
-    """Attributes of a callback that are plain numbers or texts."""
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in vars(callback).items()
-        if value is None or isinstance(value, (bool, int, float, str, np.number, np.bool_))
-    }
+def progress(callback):
+    """What a callback that follows a metric has counted so far: plain numbers."""
+    found = {name: vars(callback)[name] for name in PROGRESS if name in vars(callback)}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in found.items()}
 
 
 @contextlib.contextmanager

@@ -45,8 +45,8 @@ class Checkpoint(keras.callbacks.Callback):
         mode: "min" or "max", whether the best is the lowest or the highest. Default "min".
         resume: bool, whether to go on from the folder's last checkpoint; False refuses a folder that has one. Default
             True.
-        callbacks: sequence of callbacks whose numbers are saved, too, such as `keras.callbacks.EarlyStopping` and
-            `ReduceLROnPlateau`. Default none.
+        callbacks: sequence of callbacks that follow a metric, such as `keras.callbacks.EarlyStopping` and
+            `ReduceLROnPlateau`: the best value and the epochs that they have counted are saved, too. Default none.
 
     Attributes:
         step: int, batches trained since the first epoch, over all runs.
@@ -136,8 +136,8 @@ class Checkpoint(keras.callbacks.Callback):
         state, arrays = self._restored
         self._restored = None
         self._batch = self._first = state["batch"]
-        for callback, numbers in zip(self.callbacks, state["callbacks"], strict=False):
-            vars(callback).update(numbers)
+        for callback, progress in zip(self.callbacks, state["callbacks"], strict=False):
+            vars(callback).update(progress)
         if not self._first:
             _state.set_random_states(state["random"])
             return
@@ -213,7 +213,6 @@ class Checkpoint(keras.callbacks.Callback):
         self._best = {"value": None, "step": None}
         self._restored = self._random = self.resumed_from = None
         self.preempted = False
-        self._initially = [_state.numbers(callback) for callback in self.callbacks]
 
     def _restore(self, checkpoint):
         model, state = self.model, files.read(checkpoint)
@@ -252,10 +251,7 @@ class Checkpoint(keras.callbacks.Callback):
             "epoch": epoch,
             "batch": batch,
             "best": self._best,
-            "callbacks": [
-                {name: value for name, value in _state.numbers(callback).items() if first.get(name, ...) != value}
-                for callback, first in zip(self.callbacks, self._initially, strict=True)
-            ],
+            "callbacks": [_state.progress(callback) for callback in self.callbacks],
             "random": _state.random_states(),
         }
 
