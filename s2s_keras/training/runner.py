@@ -12,7 +12,7 @@ from s2s_keras.training import distribution
 from s2s_keras.training.checkpoint import Checkpoint
 from s2s_keras.training.non_finite import NonFiniteGuard
 from s2s_keras.training.recipe import Recipe, load_recipe
-from s2s_keras.training.run_folder import LOG, EpochLog, RunFolder
+from s2s_keras.training.run_folder import LOG, ONLY_FILE, EpochLog, RunFolder
 
 TERMINATED = 143  # exit code of a process that SIGTERM ended
 
@@ -106,7 +106,7 @@ def _fit(recipe, run):
         shuffle=not hasattr(training, "for_fit"),  # a SpeechDataset does it itself
     )
     if checkpoint.preempted:
-        LOG.warning("SIGTERM after step %d: go on with --resume (resume=True).", checkpoint.step)
+        LOG.warning("SIGTERM after step %d: go on with --resume (resume=True).", checkpoint.step, extra=ONLY_FILE)
         raise SystemExit(TERMINATED)
     if not history.epoch:
         LOG.info("All %d epochs were trained before: --epochs or epochs=... asks for more.", recipe.epochs)
