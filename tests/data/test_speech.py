@@ -111,3 +111,31 @@ def test_fit_without_tensorflow(write_corpus):
         text=True,
     )
     assert done.stdout.strip() == "loss True", done.stderr
+
+
+def test_batches_by_seconds(write_corpus, tokenizer):
+    manifest = write_corpus([0.2] * 7 + [0.4] * 3 + [0.5] * 2)
+    dataset = speech_dataset(manifest, tokenizer, batch_seconds=1.0, buckets=(0.2, 0.5), shuffle=True)
+    for _ in range(2):
+        shapes = [inputs["audio"].shape for inputs, _ in dataset]
+        assert len(shapes) == len(dataset) == 5
+        assert sorted(rows for rows, _ in shapes) == [1, 2, 2, 2, 5]
+        assert all(rows * samples <= 16000 for rows, samples in shapes)
+    stretched = speech_dataset(manifest, tokenizer, batch_seconds=1.0, augmentation=SpeedPerturbation((0.5,)))
+    assert max(len(labels) for _, labels in stretched) == 1
+    with pytest.raises(ValueError, match=r"up to 0\.50 s.* batch_seconds=0\.4; raise batch_seconds"):
+        speech_dataset(manifest, tokenizer, batch_seconds=0.4)
+
+
+def test_statistics(write_corpus, tokenizer):
+    manifest = write_corpus([0.2, 0.4, 0.5, 0.5], ["a", "b", "c", ""])
+    dataset = speech_dataset(manifest, tokenizer, 2, on_error="skip", pad_to_boundary=False)
+    assert dataset.statistics(0) == {
+        "batches": 2,
+        "utterances": 3,
+        "audio_hours": pytest.approx(1.1 / 3600),
+        "padding": pytest.approx(0.2 / 1.3),
+        "empty_rows": 0,
+        "skipped": 1,
+        "skipped/empty text": 1,
+    }
