@@ -72,8 +72,8 @@ def evaluate(source, manifest=None, batch_size=8):
     >>> import os, s2s_keras
     >>> clips = os.path.join(os.path.dirname(s2s_keras.__file__), "presets", "clips", "manifest.jsonl")
     >>> result = evaluate("jasper_small_an4_en", clips)
-    >>> round(result["wer"], 2), result["utterances"]
-    (0.1, 5)
+    >>> result["wer"] < 0.2, result["utterances"]
+    (True, 5)
     """
     if manifest is None:
         return _evaluate_run(source)
