@@ -10,24 +10,28 @@ def total(x):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
-def apply_if(condition, optimizer, grads, variables):
+def choose(condition, yes, no, args):
+    """Calls one of two functions on every replica; the condition is the same on all."""
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
-        _cond(condition, lambda: optimizer.apply(grads, variables))
+        _cond(condition, lambda: yes(*args), lambda: no(*args))
         return
 
-    def across_replicas(strategy, condition, grads, variables):
-        # The condition is the same on every replica. An optimizer merges the replicas to update a mirrored variable,
-        # and cannot do that inside a `tf.cond` of one replica: the condition has to be asked outside.
+    def across_replicas(strategy, condition, *args):
+        # An optimizer merges the replicas to update a mirrored variable, and cannot do that inside a `tf.cond` of one
+        # replica: the condition has to be asked outside.
         condition = strategy.experimental_local_results(condition)[0]
-        apply = optimizer.apply
-        _cond(condition, lambda: strategy.extended.call_for_each_replica(apply, args=(grads, variables)))
+        each = strategy.extended.call_for_each_replica
+        _cond(condition, lambda: each(yes, args=args), lambda: each(no, args=args))
 
-    tf.distribute.get_replica_context().merge_call(across_replicas, args=(condition, grads, variables))
+    tf.distribute.get_replica_context().merge_call(across_replicas, args=(condition, *args))
 
 
-def _cond(condition, function):
-    def updated():
-        function()
-        return tf.constant(True)
+def _cond(condition, yes, no):
+    def done(function):
+        def call():
+            function()
+            return tf.constant(True)
 
-    tf.cond(condition, updated, lambda: tf.constant(False))
+        return call
+
+    tf.cond(condition, done(yes), done(no))

@@ -39,6 +39,6 @@ def apply_if(condition, optimizer, grads, variables):
     if keras.backend.backend() == "tensorflow":
         from s2s_keras.ops import _replicas_tensorflow
 
-        _replicas_tensorflow.apply_if(condition, optimizer, grads, variables)
+        _replicas_tensorflow.choose(condition, optimizer.apply, lambda *_: None, (grads, variables))
     elif condition:
         optimizer.apply(grads, variables)

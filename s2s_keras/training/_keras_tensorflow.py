@@ -1,16 +1,17 @@
 """Mends what keeps `tf.distribute` and Keras' `fit` apart. Importing `s2s_keras.training` applies it.
 
-Three faults of Keras 3.15 (its issue 20585 is about the first two) and a trap of TensorFlow:
+Four faults of Keras 3.15 (its issue 20585 is about the first two) and a trap of TensorFlow:
 
 1. Before the first step, `fit` reduces a whole batch over the replicas to learn its shapes, and the strategy takes a
    tensor at a time.
 2. The logs of a step are reduced along an axis that scalars do not have.
 3. Gradients are clipped on every replica before they are summed, so that the norm limited is not the gradient's.
-4. Every dataset is cut into as many parts as there are replicas, also one that is a single worker's share already: each
+4. Gradient accumulation asks within one replica whether to update, which takes all of them.
+5. Every dataset is cut into as many parts as there are replicas, also one that is a single worker's share already: each
    worker would see the first part of its batches only. Datasets of this library say that they are not to be cut.
 
 The first two are looked for by calling Keras' own functions with a strategy that only records how it is called, and
-left alone where they are gone; the third changes only what was clipped on more than one replica.
+left alone where they are gone; the others change only what more than one replica does.
 """
 
 import functools
@@ -19,6 +20,7 @@ import sys
 import keras
 import tensorflow as tf
 
+from s2s_keras.ops import _replicas_tensorflow
 from s2s_keras.training import distribution
 
 FIRST_VERSION = (3, 15)  # the oldest that the tests were run with
@@ -37,6 +39,7 @@ def apply():
     optimizer = _class_with(keras.optimizers.Optimizer, "_all_reduce_sum_gradients")
     if optimizer is not None and hasattr(optimizer, "_clip_gradients"):
         _mend_clipping(optimizer)
+        _mend_accumulation(optimizer)
     _keep_shares_whole(tf.distribute.MultiWorkerMirroredStrategy)
     _know_the_strategy(tf.distribute.MultiWorkerMirroredStrategy)
     _explain_lost_processes(_class_with(keras.Model, "fit"))
@@ -160,6 +163,37 @@ def _mend_clipping(optimizer):
         )
 
     optimizer._clip_gradients, optimizer._backend_update_step = _clip_gradients, _backend_update_step
+
+
+def _mend_accumulation(optimizer):
+    apply = optimizer._backend_apply_gradients
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        context, steps = tf.distribute.get_replica_context(), self.gradient_accumulation_steps
+        if not steps or context is None or context.num_replicas_in_sync == 1:
+            return apply(self, grads, trainable_variables)
+        if self.ema_overwrite_frequency:
+            raise ValueError(
+                "Gradient accumulation and `ema_overwrite_frequency` do not go together on several replicas. Received: "
+                f"gradient_accumulation_steps={steps}, ema_overwrite_frequency={self.ema_overwrite_frequency}. Leave "
+                "the latter out; the average is put into the model when training ends."
+            )
+        sums = [self._accumulated_gradients[self._get_variable_index(v)] for v in trainable_variables]
+
+        def update(grads):
+            means = self._clip_gradients([(g + s) / steps for g, s in zip(grads, sums, strict=True)])
+            self._apply_weight_decay(trainable_variables)
+            self._backend_update_step(means, trainable_variables, self.learning_rate)
+            self._backend_reset_gradient_accumulators()
+
+        def accumulate(grads):
+            self._backend_increment_gradient_accumulators(grads, sums)
+
+        _replicas_tensorflow.choose((self._iterations + 1) % steps == 0, update, accumulate, (list(grads),))
+        if self.use_ema:
+            self._update_model_variables_moving_average(self._trainable_variables)
+
+    optimizer._backend_apply_gradients = _backend_apply_gradients
 
 
 def _keep_shares_whole(strategy):
