@@ -146,5 +146,5 @@ def _scope(model):
 
 
 def _to_numpy(variable):
-    array = np.asarray(ops.convert_to_numpy(variable.value))
+    array = np.asarray(ops.convert_to_numpy(ops.convert_to_tensor(variable)))  # a tensor: replicas have no array
     return array.astype("float32") if array.dtype.kind == "V" else array  # bfloat16, which `np.load` does not know

@@ -79,7 +79,7 @@ class NonFiniteGuard(keras.callbacks.Callback):
 
     def _read(self, name):
         optimizer = self.model.optimizer  # on JAX `self.model` brings the variables up to date
-        return int(ops.convert_to_numpy(getattr(_skipping(optimizer), name).value))
+        return int(ops.convert_to_numpy(ops.convert_to_tensor(getattr(_skipping(optimizer), name))))
 
     def _message(self, in_a_row, batch):
         resumed_epoch, first = self.params.get("resumed", (None, 0))

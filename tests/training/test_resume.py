@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run(folder, how):
     command = [sys.executable, "-m", "tests.training.checkpointing", str(folder), how]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment = {**os.environ, **cache, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     return done.returncode, done.stdout + done.stderr
 
