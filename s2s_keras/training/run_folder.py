@@ -165,10 +165,10 @@ class EpochLog(keras.callbacks.Callback):
         names = sorted(logs, key=lambda name: name.startswith("val_"))
         row = {
             "epoch": epoch + 1,
-            "step": int(optimizer.iterations),
+            "step": int(_number(optimizer.iterations)),
             **{name: float(f"{float(logs[name]):.9g}") for name in names},
-            "learning_rate": float(f"{float(optimizer.learning_rate):.7g}"),
-            "loss_scale": float(optimizer.scale),
+            "learning_rate": float(f"{_number(optimizer.learning_rate):.7g}"),
+            "loss_scale": _number(optimizer.scale),
             "seconds": round(time.perf_counter() - self._started, 2),
         }
         rows = [old for old in read_metrics(self.metrics) if int(old["epoch"]) <= epoch]
@@ -237,3 +237,8 @@ def _git(folder):
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _number(scalar):
+    """A scalar as a Python number, also of a variable that several replicas share."""
+    return keras.ops.convert_to_numpy(scalar).item()
