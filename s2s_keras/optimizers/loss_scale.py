@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.gradients import is_sparse, merge_rows
 from s2s_keras.ops.replicas import apply_if, sum_over_replicas
 
 _SMALLEST = 2.0**-126  # of the normal float32 numbers: its logarithm stands for that of zero
@@ -119,7 +120,7 @@ class LossScale(keras.optimizers.LossScaleOptimizer):
         def unscaled(gradient, variable):
             if gradient is None or getattr(variable, "overwrite_with_gradient", False):
                 return gradient  # the latter are not gradients but new values: Keras' float8 scales
-            return ops.divide(gradient, ops.cast(self.scale, gradient.dtype))
+            return merge_rows(ops.divide(gradient, ops.cast(self.scale, gradient.dtype)))
 
         return [unscaled(g, v) for g, v in zip(grads, variables, strict=True)]
 
@@ -150,7 +151,7 @@ class LossScale(keras.optimizers.LossScaleOptimizer):
 
 def _dense_values(gradient):
     """Float32 values of a gradient; of TensorFlow's IndexedSlices, those of the rows that it holds."""
-    values = gradient.values if type(gradient).__name__ == "IndexedSlices" else gradient
+    values = gradient.values if is_sparse(gradient) else gradient
     return ops.cast(values, "float32")
 
 

@@ -220,13 +220,16 @@ def _know_the_strategy(strategy):
 
 
 def _explain_lost_processes(trainer):
-    for name in ("fit", "evaluate", "predict"):
-
-        def explained(self, *args, _method=vars(trainer)[name], **kwargs):
+    def explained(method):
+        @functools.wraps(method)
+        def call(self, *args, **kwargs):
             with distribution.lost_processes_explained():
-                return _method(self, *args, **kwargs)
+                return method(self, *args, **kwargs)
 
-        setattr(trainer, name, functools.wraps(vars(trainer)[name])(explained))
+        return call
+
+    for name in ("fit", "evaluate", "predict"):
+        setattr(trainer, name, explained(vars(trainer)[name]))
 
 
 def _multi_worker(strategy):
