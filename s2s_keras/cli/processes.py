@@ -22,7 +22,7 @@ def launch(
     Each learns from its environment who the others are; a script needs `import s2s_keras.training` and a strategy. If
     one fails, the others are stopped. Give each a device of its own, for example by CUDA_VISIBLE_DEVICES in a script.
     """
-    from s2s_keras.training.launch import launch as launch_processes
+    from s2s_keras.launch import launch as launch_processes
 
     is_script = command[0].endswith(".py")
     raise typer.Exit(launch_processes(count, [sys.executable, *command] if is_script else [*_COMMAND, *command]))
