@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from s2s_keras.training import distribution
 from s2s_keras.launch import launch
+from s2s_keras.training import distribution
 
 BACKEND = keras.backend.backend()
 SCRIPT = Path(__file__).with_name("own_script.py")
