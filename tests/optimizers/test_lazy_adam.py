@@ -81,7 +81,8 @@ def test_works_with_what_every_optimizer_has(options):
     start = ops.convert_to_numpy(model.layers[0].embeddings).copy()
     model.compile(LazyAdam(0.1, **options), "mse")
     model.fit(np.tile(np.arange(3), (8, 1)), np.ones((8, 3, WIDTH), "float32"), batch_size=2, epochs=1, verbose=0)
-    moved = np.abs(ops.convert_to_numpy(model.layers[0].embeddings) - start).max(axis=1) > 1e-6  # an average of equal numbers may differ in the last digit
+    # An average of equal numbers may differ from them in the last digit.
+    moved = np.abs(ops.convert_to_numpy(model.layers[0].embeddings) - start).max(axis=1) > 1e-6
     assert moved.tolist() == [True] * 3 + [False] * (VOCABULARY - 3)
 
 
