@@ -17,7 +17,7 @@ test: $(TEST)/.installed
 	$(TEST)/bin/python -m pytest $(PYTEST_FLAGS)
 
 doctest: $(TEST)/.installed
-	TF_CPP_MIN_LOG_LEVEL=3 $(TEST)/bin/python -m pytest --doctest-modules s2s_keras
+	TF_CPP_MIN_LOG_LEVEL=3 $(TEST)/bin/python -m pytest $(PYTEST_FLAGS) --doctest-modules s2s_keras
 
 lint: $(TEST)/.installed
 	$(TEST)/bin/ruff check .

@@ -1,12 +1,10 @@
 """What a user's own script may look like; tests run it in several processes.
 
-Arguments: folder for results, dtype policy, batch size of a process, epochs, step at which the last process dies (0:
-never).
+Arguments: folder for results, dtype policy, batch size of a process, epochs.
 """
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -25,17 +23,6 @@ from s2s_keras.training import distribution
 CLIPS = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
 
 
-class Die(keras.callbacks.Callback):
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.step -= 1
-        if self.step == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def build():
     model = Jasper(
         prologue=((24, 5, 0.0),),
@@ -50,7 +37,7 @@ def build():
     return model
 
 
-def main(folder, policy, batch_size, epochs, death):
+def main(folder, policy, batch_size, epochs):
     if keras.backend.backend() == "tensorflow" and "TF_CONFIG" in os.environ:
         import tensorflow as tf
 
@@ -77,14 +64,12 @@ def main(folder, policy, batch_size, epochs, death):
         )
 
     train, dev = dataset(shuffle=True, seed=5), dataset()
-    dies = int(death) and index == count - 1
     history = model.fit(
         train.for_fit(),
         validation_data=dev.for_fit(),
         epochs=int(epochs),
         verbose=0,
         shuffle=False,
-        callbacks=[Die(int(death))] if dies else [],
     ).history
     scores = model.evaluate(dev.for_fit(), verbose=0, return_dict=True)
     predicted = model.predict(dev.for_fit(), verbose=0) if keras.backend.backend() == "tensorflow" else np.zeros(0)

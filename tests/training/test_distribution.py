@@ -83,10 +83,10 @@ def test_torch_says_that_it_has_no_distribution(environment):
         distribution.connect()
 
 
-def run(count, folder, policy="float32", batch_size=2, epochs=2, death=0):
+def run(count, folder, policy="float32", batch_size=2, epochs=2):
     """Exit code, standard error and results of all processes; one process is run without the launcher."""
     folder.mkdir()
-    script = [sys.executable, str(SCRIPT), str(folder), policy, str(batch_size), str(epochs), str(death)]
+    script = [sys.executable, str(SCRIPT), str(folder), policy, str(batch_size), str(epochs)]
     command = script
     if count > 1:
         code = f"import sys; from s2s_keras.launch import launch; sys.exit(launch({count}, {script!r}))"
@@ -131,15 +131,6 @@ def test_three_processes_in_half_precision(tmp_path):
     assert_equal_weights(weights[0], weights[1], 0.0)
     assert_equal_weights(weights[0], weights[2], 0.0)
     assert np.isfinite(results[0]["history"]["loss"]).all()
-
-
-@several
-@pytest.mark.skipif(BACKEND == "jax", reason="as on TensorFlow; one is enough for the time that it takes")
-def test_the_others_stop_when_a_process_dies(tmp_path):
-    done, results, _ = run(2, tmp_path / "dying", epochs=1000, death=3)
-    assert done.returncode == 128 + 9
-    assert "process 1 was killed by SIGKILL; the others are stopped" in done.stderr
-    assert results == []
 
 
 def test_the_launcher_numbers_processes_and_passes_their_output_on(capfd):
