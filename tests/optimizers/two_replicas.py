@@ -4,13 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import s2s_keras.training  # noqa: F401  mends clipping and accumulation
 from s2s_keras.optimizers import BackoffLossScale
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-
-import s2s_keras.training  # noqa: E402, F401  mends the clipping
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 Y = X @ np.array([[3.0], [-2.0], [1.0], [0.5]], "float32")
@@ -30,6 +25,8 @@ def train(strategy, **arguments):
 
 
 def main():
+    cpu, *_ = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     for arguments in ({"global_clipnorm": 0.5}, {"clipvalue": 0.1}, {"gradient_accumulation_steps": 3}):
         (weights, numbers), (expected, same) = train(two, **arguments), train(tf.distribute.get_strategy(), **arguments)
