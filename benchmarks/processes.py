@@ -32,7 +32,15 @@ def measure(backend, count, steps, settings):
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false",
     }
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    cores = sorted(os.sched_getaffinity(0))[:count]  # XLA takes all that it may, whatever the number of threads
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}")
     result = next(line for line in done.stdout.splitlines() if line.startswith('[0] {"steps_per_second"'))
