@@ -90,7 +90,8 @@ class NonFiniteGuard(keras.callbacks.Callback):
         )
         if hasattr(self.dataset, "batch_utterances"):
             utterances = self.dataset.batch_utterances(self._epoch, min(index, len(self.dataset) - 1))
-            message += " That batch has " + ", ".join(f"{u.audio} ({u.where})" for u in utterances) + "."
+            files = [f"{u.audio} ({u.where})" for u in utterances if u is not None]  # None: an empty row
+            message += f" That batch has {', '.join(files) or 'empty rows only on this process'}."
         return message + (
             " If it is always these files, listen to them and leave them out; if it is any, lower the learning rate or "
             "clip gradients, and go on from an earlier checkpoint."

@@ -57,6 +57,16 @@ def test_too_many_in_a_row_end_training_and_name_the_files():
     assert "batch4" not in str(error.value)
 
 
+def test_empty_rows_of_a_worker_have_no_file():
+    data = Rows(3, bad=(0, 1, 2))
+    data.batch_utterances = lambda epoch, index: [*Rows.batch_utterances(data, epoch, index), None]
+    with pytest.raises(ValueError, match=r"That batch has epoch0-batch0.wav \(train.jsonl, line 1\)\."):
+        fit(make(), data, NonFiniteGuard(max_in_a_row=1, dataset=data))
+    data.batch_utterances = lambda epoch, index: [None]
+    with pytest.raises(ValueError, match="That batch has empty rows only on this process"):
+        fit(make(), data, NonFiniteGuard(max_in_a_row=1, dataset=data))
+
+
 def test_counts_from_where_the_epoch_was_resumed():
     class Resumed(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
