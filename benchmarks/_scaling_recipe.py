@@ -1,10 +1,16 @@
 """What `processes.py` trains: a small Jasper on seconds of noise, so that every step is the same work."""
 
-import keras
-import numpy as np
+import os
 
-from s2s_keras.applications import Jasper
-from s2s_keras.training import Recipe
+# A core for each process, chosen before a backend starts its threads: XLA takes all that it may.
+CORES = sorted(os.sched_getaffinity(0))
+os.sched_setaffinity(0, {CORES[int(os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID", 0)) % len(CORES)]})
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from s2s_keras.applications import Jasper  # noqa: E402
+from s2s_keras.training import Recipe  # noqa: E402
 
 SAMPLE_RATE = 16000
 
@@ -36,8 +42,8 @@ class Noise(keras.utils.PyDataset):
 
 class Scaling(Recipe):
     batch_size = 8
-    seconds: float = 3.0
-    filters: int = 192
+    seconds: float = 12.0
+    filters: int = 384
 
     def model(self):
         def block(filters, kernel_size):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from s2s_keras.ops.masks import apply_mask
-from s2s_keras.ops.replicas import sum_over_replicas
+from s2s_keras.ops.replicas import merge_moments
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -54,7 +54,8 @@ class MaskedBatchNormalization(keras.layers.Layer):
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(shape, "ones", name="gamma", dtype="float32", autocast=False)
         self.beta = self.add_weight(shape, "zeros", name="beta", dtype="float32", autocast=False)
-        moving = {"trainable": False, "dtype": "float32", "autocast": False, "aggregation": "mean"}
+        # What is assigned is the same on every replica: they need not exchange it once more.
+        moving = {"trainable": False, "dtype": "float32", "autocast": False, "aggregation": "only_first_replica"}
         self.moving_mean = self.add_weight(shape, "zeros", name="moving_mean", **moving)
         self.moving_variance = self.add_weight(shape, "ones", name="moving_variance", **moving)
 
@@ -63,7 +64,7 @@ class MaskedBatchNormalization(keras.layers.Layer):
         if training and self.trainable:
             mask = mask if self.real_frames_only else None
             x = apply_mask(x, mask)  # not only out of the sums: the gradient of gamma reads every frame
-            mean, variance, count = self._moments(x, mask)
+            count, mean, variance = merge_moments(*self._moments(x, mask), around=self.moving_mean)
             keep = ops.where(count > 0.0, self.momentum, 1.0)  # a batch may hold nothing but empty rows
             self._update(self.moving_mean, mean, keep)
             self._update(self.moving_variance, variance * (count / ops.maximum(count - 1.0, 1.0)), keep)
@@ -77,11 +78,9 @@ class MaskedBatchNormalization(keras.layers.Layer):
             count = ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
         else:
             count = ops.sum(ops.cast(mask, "float32"))
-        totals = sum_over_replicas(ops.concatenate([ops.sum(x, axis=(0, 1)), ops.reshape(count, (1,))]))
-        divisor = ops.maximum(totals[-1], 1.0)
-        mean = totals[:-1] / divisor
-        squares = ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1))
-        return mean, sum_over_replicas(squares) / divisor, totals[-1]
+        divisor = ops.maximum(count, 1.0)
+        mean = ops.sum(x, axis=(0, 1)) / divisor
+        return count, mean, ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1)) / divisor
 
     def _update(self, moving, batch, keep):
         batch = ops.stop_gradient(batch)

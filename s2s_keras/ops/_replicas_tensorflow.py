@@ -3,11 +3,14 @@
 import tensorflow as tf
 
 
-def total(x):
+def several():
+    """Whether this code runs on one of several replicas."""
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return x
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+    return context is not None and context.num_replicas_in_sync > 1
+
+
+def total(x):
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
 def choose(condition, yes, no, args):

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from s2s_keras.ops.replicas import map_rows
+
 # Frames transformed at a time. A spectrum of some megabytes stays in the cache and in memory that the allocator keeps;
 # one of a whole minute is mapped and faulted in anew at every call, which takes longer than the transform.
 _CHUNK = 1024
@@ -86,9 +88,13 @@ def power_spectrum(audio, window, hop_length, fft_length):
     Returns:
         float32 (B, 1 + (S - fft_length) // hop_length, fft_length // 2 + 1).
     """
-    taper = ops.convert_to_tensor(window)
-    real, imaginary = ops.stft(audio, len(window), hop_length, fft_length, window=taper, center=False)
-    return ops.square(real) + ops.square(imaginary)
+
+    def power(audio):
+        taper = ops.convert_to_tensor(window)
+        real, imaginary = ops.stft(audio, len(window), hop_length, fft_length, window=taper, center=False)
+        return ops.square(real) + ops.square(imaginary)
+
+    return map_rows(power, audio)
 
 
 def chunk_layout(num_frames, hop_length, fft_length):

@@ -1,13 +1,15 @@
 """Mends what keeps `tf.distribute` and Keras' `fit` apart. Importing `s2s_keras.training` applies it.
 
-Four faults of Keras 3.15 (its issue 20585 is about the first two) and a trap of TensorFlow:
+Five faults of Keras 3.15 (its issue 20585 is about the first two) and a trap of TensorFlow:
 
 1. Before the first step, `fit` reduces a whole batch over the replicas to learn its shapes, and the strategy takes a
    tensor at a time.
 2. The logs of a step are reduced along an axis that scalars do not have.
 3. Gradients are clipped on every replica before they are summed, so that the norm limited is not the gradient's.
 4. Gradient accumulation asks within one replica whether to update, which takes all of them.
-5. Every dataset is cut into as many parts as there are replicas, also one that is a single worker's share already: each
+5. `steps_per_execution` puts the steps into a loop of the graph, which fails in TensorFlow when they exchange something.
+   Here they run one after the other: the number is taken, and gains no time.
+6. Every dataset is cut into as many parts as there are replicas, also one that is a single worker's share already: each
    worker would see the first part of its batches only. Datasets of this library say that they are not to be cut.
 
 The first two are looked for by calling Keras' own functions with a strategy that only records how it is called, and
@@ -33,6 +35,8 @@ def apply():
     trainer = _class_with(keras.Model, "_maybe_symbolic_build")
     if trainer is not None and _reduces_a_structure(trainer):
         _mend_symbolic_build(trainer)
+    if trainer is not None and hasattr(trainer, "_make_function"):
+        _mend_several_steps(trainer)
     module = sys.modules[trainer.__module__] if trainer is not None else None
     if hasattr(module, "reduce_per_replica") and _reduces_along_an_axis(module):
         _mend_reduction(module)
@@ -135,6 +139,37 @@ def _mend_reduction(module):
         return original(values, strategy, reduction)
 
     module.reduce_per_replica = reduce_per_replica
+
+
+def _mend_several_steps(trainer):
+    original = trainer._make_function
+
+    def _make_function(self, step_function):
+        make = functools.partial(original, self, step_function)
+        if self.steps_per_execution == 1 or not _multi_worker(self.distribute_strategy):
+            return make()
+        count, one = self.steps_per_execution, make()
+        current, left = None, 0
+
+        def function(iterator):
+            nonlocal current, left
+            if iterator is not current:  # a step beyond the end fails, but may have counted already
+                current, size = iterator, int(getattr(iterator, "_cardinality", -1))
+                left = size if size >= 0 else float("inf")
+            if not left:
+                raise StopIteration
+            self.steps_per_execution = 1  # what `one` looks at when it is traced
+            try:
+                for _ in range(min(count, left)):
+                    outputs = one(iterator)
+            finally:
+                self.steps_per_execution = count
+            left -= min(count, left)
+            return outputs
+
+        return function
+
+    trainer._make_function = _make_function
 
 
 class _Summed(list):

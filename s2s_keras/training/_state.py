@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-GROUPS = ("optimizer", "seeds", "metrics")
+GROUPS = ("optimizer", "seeds", "low_rank", "metrics")  # the last matters within an epoch only
 PROGRESS = ("best", "best_epoch", "wait", "cooldown_counter")  # attributes of EarlyStopping and its like
 
 
@@ -15,7 +15,9 @@ def variables(model):
     """Variables that `save_weights` without the optimizer leaves out, by group."""
     weights = {id(v) for v in model.weights}
     seeds = [v for v in model.variables if id(v) not in weights]
-    return dict(zip(GROUPS, (model.optimizer.variables, seeds, model.metrics_variables), strict=True))
+    updated = {_layer(v) for v in model.weights if v.name.startswith("lora_")}  # whose update `save_weights` merges
+    low_rank = [v for v in model.weights if _layer(v) in updated]
+    return dict(zip(GROUPS, (model.optimizer.variables, seeds, low_rank, model.metrics_variables), strict=True))
 
 
 def values(model):
@@ -143,6 +145,10 @@ def _without_optimizer(model):
 def _scope(model):
     strategy = getattr(model, "distribute_strategy", None)
     return strategy.scope() if strategy is not None else contextlib.nullcontext()
+
+
+def _layer(variable):
+    return variable.path.rpartition("/")[0]
 
 
 def _to_numpy(variable):

@@ -91,7 +91,7 @@ class SamplePrinter(keras.callbacks.Callback):
 
 
 def first_utterances(dataset, count):
-    """The first utterances of a dataset as batches of NumPy arrays."""
+    """The first utterances of a dataset as batches of NumPy arrays, without the empty rows that fill a batch up."""
     if hasattr(dataset, "start_at"):  # a SpeechDataset, whose place in its data must not move
         batches = (dataset.batch(0, index) for index in range(len(dataset)))
     elif isinstance(dataset, keras.utils.PyDataset):
@@ -99,7 +99,9 @@ def first_utterances(dataset, count):
     else:
         batches = iter(dataset)
     while count > 0 and (batch := next(batches, None)) is not None:
-        inputs, labels = keras.tree.map_structure(lambda x, n=count: _to_numpy(x)[:n], tuple(batch[:2]))
+        real = np.ones(len(batch[1]), bool) if len(batch) < 3 else _to_numpy(batch[2]) > 0
+        rows = np.flatnonzero(real)[:count]
+        inputs, labels = keras.tree.map_structure(lambda x, rows=rows: _to_numpy(x)[rows], tuple(batch[:2]))
         count -= len(labels)
         yield inputs, labels
 

@@ -13,6 +13,7 @@ from s2s_keras.training._preemption import Preemption
 
 _EPOCH_ENDS = "the resumed epoch ends"  # in `stop_training`: true enough to leave the epoch, and not another's True
 
+
 class Checkpoint(keras.callbacks.Callback):
     """Saves the whole state of `fit`, and goes on from the last checkpoint when `fit` is called again.
 
@@ -228,10 +229,10 @@ class Checkpoint(keras.callbacks.Callback):
             )
         unbuilt = batch and len(model.metrics_variables) < _state.count(arrays, "metrics")
         _state.build(model, (lambda: self.dataset.batch(epoch, batch)) if unbuilt else None)
-        groups = _state.GROUPS if batch else _state.GROUPS[:2]
+        groups = _state.GROUPS if batch else _state.GROUPS[:-1]
         _state.check(model, arrays, checkpoint, groups)
         _state.load_weights(model, checkpoint / files.WEIGHTS)
-        _state.assign(model, arrays, _state.GROUPS[:2])
+        _state.assign(model, arrays, _state.GROUPS[:-1])
         model._initial_epoch = epoch  # as BackupAndRestore does
         if self.dataset is not None:
             self.dataset.start_at(epoch, batch)

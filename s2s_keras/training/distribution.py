@@ -105,6 +105,19 @@ def scope():
     return contextlib.nullcontext() if _strategy is None else _strategy.scope()
 
 
+@contextlib.contextmanager
+def alone():
+    """The context in which a model is built, loaded or called that belongs to this process, whatever the others do."""
+    before = keras.distribution.distribution()
+    if before is not None:
+        keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            keras.distribution.set_distribution(before)
+
+
 def process_count():
     """The number of processes that train together."""
     return max(len(cluster()[0]), 1)

@@ -172,19 +172,6 @@ def dtype_policy(name):
         keras.config.set_dtype_policy(before)
 
 
-@contextlib.contextmanager
-def _alone():
-    """Context in which variables belong to this process, whatever the processes have agreed on."""
-    before = keras.distribution.distribution()
-    if before is not None:
-        keras.distribution.set_distribution(None)
-    try:
-        yield
-    finally:
-        if before is not None:
-            keras.distribution.set_distribution(before)
-
-
 def default_folder(recipe):
     """Where a run of a recipe goes: `runs/NAME` for a file NAME.py, the folder itself for a run's folder."""
     if not isinstance(recipe, Recipe) and Path(recipe).is_dir():
@@ -202,7 +189,7 @@ def best_model(recipe, run):
     weights = run.best_weights
     if weights is None:
         raise ValueError(f"{run.path} holds no checkpoint of a run. Train first: s2s-keras train RECIPE --output DIR.")
-    with dtype_policy("float32"), _alone():
+    with dtype_policy("float32"), distribution.alone():
         model = recipe.model()
         model.load_weights(weights)
     return model

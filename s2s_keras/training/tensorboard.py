@@ -1,5 +1,6 @@
 """What TensorBoard shows of a training run."""
 
+import tempfile
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ from s2s_keras.applications import CTCRecognizer
 from s2s_keras.applications.application import path_below
 from s2s_keras.decoding import ctc_greedy
 from s2s_keras.metrics import word_error_rate
-from s2s_keras.training import distribution
+from s2s_keras.training import _state, distribution
 from s2s_keras.training.callbacks import first_utterances
 from s2s_keras.visualization import plot_transcription
 
@@ -28,7 +29,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
       as audio, and the first of them as a picture (`plot_transcription`).
 
     The horizontal axis counts batches since the first epoch; a resumed run goes on where its checkpoint was. With
-    several processes the first one writes, and samples are left out, since a prediction needs all of them.
+    several processes the first one writes. It keeps a second network for the samples: the one that is trained can
+    predict only with all processes together.
 
     Args:
         folder: path of the event files; made if missing.
@@ -76,8 +78,9 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self._step = 0
         self._chief = distribution.is_chief()
         recognizer = isinstance(self.model, CTCRecognizer) and self.model.include_top and self.model.tokenizer
-        if self.dataset is not None and recognizer and not self._samples and distribution.process_count() == 1:
+        if self.dataset is not None and recognizer and not self._samples and self._chief:
             self._samples = list(first_utterances(self.dataset, self.num_samples))
+            self._recognizer = self.model if distribution.process_count() == 1 else _copy(self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         steps, resumed = self.params.get("steps"), self.params.get("resumed", (None, 0))
@@ -121,8 +124,11 @@ class TensorBoardLogger(keras.callbacks.Callback):
             squared = sum(_number(ops.sum(ops.square(ops.cast(v, "float32")))) for v in self.model.trainable_variables)
         self._writer.add_scalar("variable_norm", float(np.sqrt(squared)), self._step)
         if self._samples and (epoch + 1) % self.every_epochs == 0:
-            self._write_texts()
-            self._write_picture()
+            with distribution.alone():
+                if self._recognizer is not self.model:
+                    _copy_weights(self.model, self._recognizer)
+                self._write_texts()
+                self._write_picture()
         self._writer.flush()
 
     def on_train_end(self, logs=None):
@@ -140,7 +146,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
     def _write_texts(self):
         decode, lines = self.model.tokenizer.decode, ["| said | recognized | words wrong |", "|---|---|---|"]
         for inputs, labels in self._samples:
-            for said, ids in zip(labels, ctc_greedy(self.model.predict_on_batch(inputs)), strict=True):
+            for said, ids in zip(labels, ctc_greedy(self._recognizer.predict_on_batch(inputs)), strict=True):
                 said, recognized = decode(said).strip(), decode(ids).strip()
                 lines.append(f"| {said} | {recognized} | {100 * word_error_rate(said, recognized).rate:.0f} % |")
         self._writer.add_text("samples", "\n".join(lines), self._step)
@@ -162,10 +168,25 @@ class TensorBoardLogger(keras.callbacks.Callback):
         audio = next(self._recordings(), None)
         if audio is None:
             return
-        canvas = FigureCanvasAgg(plot_transcription(self.model, audio))
+        canvas = FigureCanvasAgg(plot_transcription(self._recognizer, audio))
         canvas.draw()
         picture = np.asarray(canvas.buffer_rgba())[..., :3]
         self._writer.add_image("samples/0", picture, self._step, dataformats="HWC")
+
+
+def _copy(model):
+    """A model of this process alone: what all processes share, they can only call together."""
+    states = _state.random_states()  # fresh weights draw numbers, which the other processes do not
+    with distribution.alone():
+        copy = type(model).from_config(model.get_config())
+    _state.set_random_states(states)
+    return copy
+
+
+def _copy_weights(model, copy):
+    with tempfile.TemporaryDirectory() as folder:  # a file, as low-rank updates are merged in it
+        _state.save_weights(model, f"{folder}/model.weights.h5")
+        copy.load_weights(f"{folder}/model.weights.h5")
 
 
 def _number(value):

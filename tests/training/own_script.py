@@ -23,7 +23,7 @@ from s2s_keras.training import distribution
 CLIPS = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
 
 
-def build():
+def build(steps_per_execution):
     model = Jasper(
         prologue=((24, 5, 0.0),),
         blocks=((24, 5, 0.0),),
@@ -33,7 +33,8 @@ def build():
         front_end=LogMelSpectrogram(num_mel_bins=16, dither=0.0),  # dither is noise, another on every process
     )
     optimizer = keras.optimizers.SGD(1e-3, momentum=0.9, global_clipnorm=20.0)
-    model.compile(BackoffLossScale(optimizer), CTC(), metrics=[WordErrorRate(model.tokenizer)])
+    metrics = [WordErrorRate(model.tokenizer)]
+    model.compile(BackoffLossScale(optimizer), CTC(), metrics=metrics, steps_per_execution=steps_per_execution)
     return model
 
 
@@ -49,7 +50,7 @@ def main(folder, policy, batch_size, epochs):
     keras.utils.set_random_seed(3)
     keras.mixed_precision.set_global_policy(policy)
     with scope:
-        model = build()
+        model = build(steps_per_execution=2 if count > 1 else 1)
 
     def dataset(**arguments):
         return speech_dataset(

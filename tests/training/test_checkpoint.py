@@ -10,11 +10,12 @@ from keras import ops
 from s2s_keras.data import speech_dataset
 from s2s_keras.optimizers import StaticLossScale
 from s2s_keras.tokenizers import CharacterTokenizer
-from s2s_keras.training import Checkpoint, _checkpoint_files
+from s2s_keras.training import Checkpoint, _checkpoint_files, enable_lora
 from tests.training.checkpointing import CLIPS, At, assert_same_end, result
 
 STEPS = 5
-SEVERAL = 1 if keras.backend.backend() == "torch" else 2  # torch has no `steps_per_execution`
+BACKEND = keras.backend.backend()
+SEVERAL = 1 if BACKEND == "torch" else 2  # torch has no `steps_per_execution`
 
 
 def data(batch_size=1):
@@ -42,7 +43,7 @@ def build(steps_per_execution=1, units=5, optimizer=None):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 5, 0.8)
     adam = keras.optimizers.Adam(schedule, use_ema=True, gradient_accumulation_steps=4)
     optimizer = optimizer or StaticLossScale(adam, 8.0)
-    eager = keras.backend.backend() == "tensorflow" and steps_per_execution == 1  # a graph takes seconds
+    eager = BACKEND == "tensorflow" and steps_per_execution == 1  # a graph takes seconds
     options = {"steps_per_execution": steps_per_execution, "run_eagerly": eager}
     model.compile(optimizer, first_letter, metrics=[error], **options)
     return model
@@ -232,6 +233,20 @@ def test_refuses_what_cannot_go_on(tmp_path):
     for wrong in ({"every_steps": 3}, {"mode": "lowest"}, {"keep": 0}, {"dataset": data(), "every_steps": 0}):
         with pytest.raises(ValueError, match="Received"):
             Checkpoint(tmp_path, **wrong)
+
+
+def test_low_rank_updates_go_on(tmp_path):
+    def part(folder, epochs):
+        model = build_simple()
+        enable_lora(model, 2)
+        model.compile(keras.optimizers.Adam(0.05), first_letter, run_eagerly=BACKEND == "tensorflow")
+        return fit(folder, epochs, model)[2]
+
+    part(tmp_path / "killed", 1)
+    found, expected = part(tmp_path / "killed", 2), part(tmp_path / "whole", 2)
+    assert any(v.name == "lora_kernel_b" for v in found.trainable_variables)
+    for a, b in zip(found.variables, expected.variables, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(a), ops.convert_to_numpy(b), rtol=1e-6, atol=1e-7)
 
 
 def test_state_in_bfloat16_goes_on(tmp_path):

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.test_tensorboard import events
+
 RECIPE = Path(__file__).with_name("worker_recipe.py")
 
 pytestmark = pytest.mark.skipif(
@@ -52,5 +54,6 @@ def test_a_run_goes_on_after_a_worker_was_killed(tmp_path):
     assert expected[-1]["step"] + expected[-1]["skipped"] == 9  # three steps an epoch, some of them overflows
     for a, b in zip(expected, found, strict=True):
         assert b == pytest.approx(a, rel=1e-5)
+    assert [step for step, _ in events(whole / "tensorboard")[0]["samples/text_summary"]] == [3, 6, 9]
     for a, b in zip(weights(whole), weights(killed), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
