@@ -7,8 +7,8 @@ Five faults of Keras 3.15 (its issue 20585 is about the first two) and a trap of
 2. The logs of a step are reduced along an axis that scalars do not have.
 3. Gradients are clipped on every replica before they are summed, so that the norm limited is not the gradient's.
 4. Gradient accumulation asks within one replica whether to update, which takes all of them.
-5. `steps_per_execution` puts the steps into a loop of the graph, which fails in TensorFlow when they exchange something.
-   Here they run one after the other: the number is taken, and gains no time.
+5. `steps_per_execution` puts the steps into a loop of the graph, which fails in TensorFlow when they exchange
+   something. Here they run one after the other: the number is taken, and gains no time.
 6. Every dataset is cut into as many parts as there are replicas, also one that is a single worker's share already: each
    worker would see the first part of its batches only. Datasets of this library say that they are not to be cut.
 
