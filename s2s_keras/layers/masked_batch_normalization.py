@@ -1,5 +1,7 @@
 """Batch normalization over real frames."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -9,7 +11,7 @@ from s2s_keras.ops.replicas import sum_over_replicas
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class MaskedBatchNormalization(keras.layers.Layer):
-    """Batch normalization over time whose statistics count real frames only.
+    """Batch normalization over time, and frequency if there is one, whose statistics count real frames only.
 
     Padding then changes nothing in training either: an utterance contributes the same to the mean and the variance
     alone or beside a longer one. The original counted padded frames as well; `real_frames_only=False` does that.
@@ -22,12 +24,12 @@ class MaskedBatchNormalization(keras.layers.Layer):
         real_frames_only: bool, whether the mask counts.
 
     Call arguments:
-        inputs: float (B, T, C).
+        inputs: float (B, T, C) or (B, T, F, C).
         training: bool. Batch statistics if true, moving statistics otherwise.
         mask: bool (B, T) or None, True at real frames.
 
     Returns:
-        float (B, T, C).
+        float, as `inputs`.
 
     Example:
 
@@ -77,10 +79,12 @@ class MaskedBatchNormalization(keras.layers.Layer):
             count = ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
         else:
             count = ops.sum(ops.cast(mask, "float32"))
-        totals = sum_over_replicas(ops.concatenate([ops.sum(x, axis=(0, 1)), ops.reshape(count, (1,))]))
+        axes = tuple(range(len(x.shape) - 1))
+        count = count * math.prod(x.shape[2:-1])
+        totals = sum_over_replicas(ops.concatenate([ops.sum(x, axis=axes), ops.reshape(count, (1,))]))
         divisor = ops.maximum(totals[-1], 1.0)
         mean = totals[:-1] / divisor
-        squares = ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1))
+        squares = ops.sum(ops.square(apply_mask(x - mean, mask)), axis=axes)
         return mean, sum_over_replicas(squares) / divisor, totals[-1]
 
     def _update(self, moving, batch, keep):
