@@ -5,9 +5,9 @@ The commands that made it, from the repository's root, with the AN4 manifests in
     export KERAS_BACKEND=jax
     recipe=recipes/deep_speech_mini_an4_en.py
     s2s-keras train $recipe --output runs/ds2_1 --epochs 8
-    s2s-keras train $recipe --output runs/ds2_2 --epochs 80 --set start=runs/ds2_1 --set regularize=yes
+    s2s-keras train $recipe --output runs/ds2_2 --epochs 60 --set start=runs/ds2_1 --set regularize=yes
     python recipes/splice_an4.py --output runs/spliced_an4
-    s2s-keras train $recipe --output runs/ds2_3 --epochs 10 --set start=runs/ds2_2 --set regularize=yes \
+    s2s-keras train $recipe --output runs/ds2_3 --epochs 5 --set start=runs/ds2_2 --set regularize=yes \
         --set spliced=runs/spliced_an4/manifest.jsonl --set learning_rate=5e-4
     python recipes/splice_an4.py --store runs/ds2_3 --output s2s_keras/presets/deep_speech_mini_an4_en
 

@@ -5,7 +5,16 @@ the derivatives of the gates, the gradients of the weights. Automatic differenti
 recurrent kernel step by step instead, and TensorFlow cannot compile it.
 """
 
+import importlib
+
+import keras
 from keras import ops
+
+
+def _scan(*args, **kwargs):
+    if keras.backend.backend() == "tensorflow":
+        return importlib.import_module("s2s_keras.layers._recurrent_tensorflow").scan(*args, **kwargs)
+    return ops.scan(*args, **kwargs)
 
 
 def lstm(inputs, mask, states, kernel, recurrent_kernel, bias):
@@ -69,7 +78,7 @@ def _lstm_loops(projected, recurrent_kernel, hidden, cell, mask=None):
 
     def step(carry, xs):
         hidden, cell, _ = carry
-        x, real = (xs, None) if mask is None else xs
+        x, real = xs if len(xs) == 2 else (*xs, None)
         gates = x + ops.matmul(hidden, recurrent_kernel)
         i_f = ops.sigmoid(gates[:, : 2 * units])
         g = ops.tanh(gates[:, 2 * units : 3 * units])
@@ -79,8 +88,8 @@ def _lstm_loops(projected, recurrent_kernel, hidden, cell, mask=None):
         carry = (_hold(real, new_hidden, hidden), _hold(real, new_cell, cell), ops.concatenate([i_f, g, o], axis=-1))
         return carry, carry
 
-    xs = projected if mask is None else (projected, mask)
-    _, (hiddens, cells, gates) = ops.scan(step, (hidden, cell, projected[0]), xs)
+    xs = (projected,) if mask is None else (projected, mask)
+    _, (hiddens, cells, gates) = _scan(step, (hidden, cell, projected[0]), xs)
 
     def backward(upstream):
         i, f, g, o = ops.split(gates, 4, axis=-1)
@@ -108,7 +117,7 @@ def _lstm_loops(projected, recurrent_kernel, hidden, cell, mask=None):
         xs = (upstream[..., :units], upstream[..., units:], by_cell, by_hidden, through, keep)
         xs = xs if mask is None else (*xs, mask)
         zeros = ops.zeros_like(hidden)
-        (d_hidden, d_cell), (d_hiddens, d_cells) = ops.scan(step, (zeros, zeros), xs, reverse=True)
+        (d_hidden, d_cell), (d_hiddens, d_cells) = _scan(step, (zeros, zeros), xs, reverse=True)
         d_gates = ops.concatenate([ops.concatenate([d_cells] * 3, axis=-1) * by_cell, d_hiddens * by_hidden], axis=-1)
         return d_gates, _outer(ops.concatenate([hidden[None], hiddens[:-1]]), d_gates), d_hidden, d_cell
 
@@ -120,7 +129,7 @@ def _gru_loops(projected, recurrent_kernel, bias, hidden, mask=None):
 
     def step(carry, xs):
         hidden, _ = carry
-        x, real = (xs, None) if mask is None else xs
+        x, real = xs if len(xs) == 2 else (*xs, None)
         inner = ops.matmul(hidden, recurrent_kernel) + bias
         z_r = ops.sigmoid(x[:, : 2 * units] + inner[:, : 2 * units])
         z, r, inner = z_r[:, :units], z_r[:, units:], inner[:, 2 * units :]
@@ -128,9 +137,9 @@ def _gru_loops(projected, recurrent_kernel, bias, hidden, mask=None):
         carry = (_hold(real, z * hidden + (1 - z) * n, hidden), ops.concatenate([z_r, n, inner], axis=-1))
         return carry, carry
 
-    xs = projected if mask is None else (projected, mask)
+    xs = (projected,) if mask is None else (projected, mask)
     unused = ops.concatenate([projected[0], hidden], axis=-1)  # a loop must put out what it carries
-    _, (hiddens, gates) = ops.scan(step, (hidden, unused), xs)
+    _, (hiddens, gates) = _scan(step, (hidden, unused), xs)
 
     def backward(upstream):
         z, r, n, inner = ops.split(gates, 4, axis=-1)
@@ -144,13 +153,14 @@ def _gru_loops(projected, recurrent_kernel, bias, hidden, mask=None):
         by_all = ops.concatenate([by_gates, by_inner], axis=-1)
         transposed = ops.transpose(recurrent_kernel)
 
-        def step(d_hidden, xs):
+        def step(carry, xs):
             d_outer, by_all, keep = xs
-            d_hidden = d_hidden + d_outer
+            d_hidden = carry[0] + d_outer
             d_inner = ops.concatenate([d_hidden] * 3, axis=-1) * by_all
-            return ops.matmul(d_inner, transposed) + d_hidden * keep, d_hidden
+            return (ops.matmul(d_inner, transposed) + d_hidden * keep,), (d_hidden,)
 
-        d_hidden, d_hiddens = ops.scan(step, ops.zeros_like(hidden), (upstream, by_all, keep), reverse=True)
+        xs = (upstream, by_all, keep)
+        (d_hidden,), (d_hiddens,) = _scan(step, (ops.zeros_like(hidden),), xs, reverse=True)
         d_inner = ops.concatenate([d_hiddens] * 3, axis=-1) * by_all
         d_projected = ops.concatenate([d_inner[..., : 2 * units], d_hiddens * by_candidate], axis=-1)
         return d_projected, _outer(before, d_inner), ops.sum(d_inner, axis=(0, 1)), d_hidden
