@@ -76,7 +76,7 @@ class DeepSpeechMiniAN4(Recipe):
     def optimizer(self, steps_per_epoch):
         steps, warmup = self.epochs * steps_per_epoch, steps_per_epoch // (4 if self.spliced else 1)
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, steps - warmup, warmup_target=self.learning_rate, warmup_steps=warmup
+            0.0, max(steps - warmup, 1), warmup_target=self.learning_rate, warmup_steps=warmup
         )
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-2, beta_2=0.98, global_clipnorm=50.0)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

@@ -1,13 +1,17 @@
 """Weights of OpenSeq2Seq, by the names that its checkpoints use."""
 
+import difflib
+import inspect
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+from s2s_keras import applications
 from s2s_keras.applications.jasper import DENSE_RESIDUAL
 from s2s_keras.convert._open_seq2seq_recurrent import Part, recurrent_parts
-from s2s_keras.layers import JasperBlock, MaskedBatchNormalization, RecurrentStack
+from s2s_keras.layers import JasperBlock, MaskedBatchNormalization, PythonSpeechFeatures, RecurrentStack
 
 NETWORK = "ForwardPass/"
 TRAINING = "Loss_Optimization/"  # optimizer slots, loss scale
@@ -17,7 +21,66 @@ ENCODER = NETWORK + "w2l_encoder/"
 DEEP_SPEECH = NETWORK + "ds2_encoder/"
 OPAQUE = "opaque_kernel"  # cuDNN's own copy of what is there by name, too
 HEAD = NETWORK + "fully_connected_ctc_decoder/fully_connected/"
+FRONT_ENDS = ("psf", "librosa", None)
 SHOWN = 8  # names per kind of problem in an error
+
+
+def load_model(checkpoint, application, front_end=None, **arguments):
+    """A recognizer of a class here, with the weights of a checkpoint and the front end that they were trained with.
+
+    Args:
+        checkpoint: as `variables` of `load_variables`: the path of a checkpoint, for example.
+        application: str, name of a class in `s2s_keras.applications`, such as "Jasper10x5" or "DeepSpeech2Large".
+        front_end: "psf" (python_speech_features, the original's default), "librosa", or None: librosa for Jasper and
+            QuartzNet, whose released configurations say so, psf for the others.
+        **arguments: of the class: where the configuration differs from its defaults.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if there is no such class, or the checkpoint is of another network.
+        ImportError: if a path is given and TensorFlow is not installed.
+
+    Example:
+
+    >>> load_model({}, "Jasper10x6")
+    Traceback (most recent call last):
+    ValueError: There is no recognizer 'Jasper10x6'. Close: Jasper10x5, Jasper10x3, Jasper5x3.
+    """
+    family = getattr(applications, application, None)
+    if not (isinstance(family, type) and issubclass(family, applications.CTCRecognizer)):
+        close = ", ".join(difflib.get_close_matches(application, applications.__all__)) or "none"
+        raise ValueError(f"There is no recognizer {application!r}. Close: {close}.")
+    if front_end not in FRONT_ENDS:
+        raise ValueError(f'`front_end` is "psf", "librosa" or None. Received: front_end={front_end!r}.')
+    _check_exists(checkpoint)
+    librosa = issubclass(family, (applications.Jasper, applications.QuartzNet))
+    if front_end == "psf" or (front_end is None and not librosa):
+        features = "spectrogram" if issubclass(family, applications.DeepSpeech2) else "log_mel"
+        bins = arguments.get("num_mel_bins") or _num_features(family)
+        arguments["front_end"] = PythonSpeechFeatures(features, bins, name="front_end")
+    model = family(**arguments)
+    load_variables(model, checkpoint)
+    return model
+
+
+def _num_features(family):
+    """The default of a class, which stands where it first differs."""
+    for parent in family.__mro__:
+        if "num_mel_bins" in (parameters := inspect.signature(parent.__init__).parameters):
+            return parameters["num_mel_bins"].default
+
+
+def _check_exists(checkpoint):
+    """Before a large network is built."""
+    if isinstance(checkpoint, (str, os.PathLike)):
+        path = Path(checkpoint)
+        if not path.is_dir() and not path.with_name(path.name + ".index").is_file():
+            raise ValueError(
+                f"{os.fspath(checkpoint)!r} is no checkpoint of TensorFlow 1: there is no file {path.name}.index. Give "
+                "the name without .index, .meta or .data, or the folder."
+            )
 
 
 def load_variables(model, variables):
@@ -195,7 +258,7 @@ def _open(variables):
                 f"Reading the checkpoint {os.fspath(variables)!r} needs TensorFlow: pip install tensorflow. Without "
                 "it, pass the variables as a mapping from names to arrays."
             ) from error
-        variables = tf.train.load_checkpoint(os.fspath(variables))
+        variables = _Checkpoint(os.fspath(variables), tf.train.load_checkpoint, (tf.errors.OpError, RuntimeError))
     if hasattr(variables, "get_variable_to_shape_map"):
         return variables.get_variable_to_shape_map().keys(), variables.get_tensor
     if isinstance(variables, Mapping):
@@ -204,6 +267,30 @@ def _open(variables):
         "`variables` must be a mapping from checkpoint names to arrays, a TensorFlow checkpoint reader or the path of "
         f"a checkpoint. Received: {type(variables).__name__}."
     )
+
+
+class _Checkpoint:
+    """A reader of TensorFlow whose errors say which file they mean."""
+
+    def __init__(self, path, load, errors):
+        self.path, self.errors = path, errors
+        self.reader = self._attempt(load, path)
+
+    def get_variable_to_shape_map(self):
+        return self._attempt(self.reader.get_variable_to_shape_map)
+
+    def get_tensor(self, name):
+        return self._attempt(self.reader.get_tensor, name)
+
+    def _attempt(self, function, *args):
+        try:
+            return function(*args)
+        except self.errors as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ValueError(
+                f"The checkpoint {self.path!r} cannot be read; is one of its files missing or cut short? "
+                f"{type(error).__name__}: {reason}"
+            ) from error
 
 
 def _count(what, names):

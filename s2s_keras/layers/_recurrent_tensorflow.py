@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def scan(step, init, xs, reverse=False):
-    """As `ops.scan`: `init` a tuple of tensors, `xs` one of tensors (T, ...), what `step` puts out shaped like `init`."""
+    """As `ops.scan`: `init` and `xs` (T, ...) are tuples of tensors; what `step` puts out is shaped like `init`."""
     steps = tf.shape(xs[0])[0]
     inputs = [tf.TensorArray(x.dtype, steps, element_shape=x.shape[1:]).unstack(x) for x in xs]
     outputs = [tf.TensorArray(x.dtype, steps, element_shape=x.shape) for x in init]
