@@ -258,7 +258,7 @@ def _open(variables):
                 f"Reading the checkpoint {os.fspath(variables)!r} needs TensorFlow: pip install tensorflow. Without "
                 "it, pass the variables as a mapping from names to arrays."
             ) from error
-        variables = _Checkpoint(os.fspath(variables), tf.train.load_checkpoint, (tf.errors.OpError, RuntimeError))
+        variables = _Checkpoint(os.fspath(variables), tf.train.load_checkpoint)
     if hasattr(variables, "get_variable_to_shape_map"):
         return variables.get_variable_to_shape_map().keys(), variables.get_tensor
     if isinstance(variables, Mapping):
@@ -272,8 +272,8 @@ def _open(variables):
 class _Checkpoint:
     """A reader of TensorFlow whose errors say which file they mean."""
 
-    def __init__(self, path, load, errors):
-        self.path, self.errors = path, errors
+    def __init__(self, path, load):
+        self.path = path
         self.reader = self._attempt(load, path)
 
     def get_variable_to_shape_map(self):
@@ -285,7 +285,7 @@ class _Checkpoint:
     def _attempt(self, function, *args):
         try:
             return function(*args)
-        except self.errors as error:
+        except Exception as error:  # TensorFlow raises errors of many kinds here, IndexError among them
             reason = str(error).strip().split("\n")[0]
             raise ValueError(
                 f"The checkpoint {self.path!r} cannot be read; is one of its files missing or cut short? "

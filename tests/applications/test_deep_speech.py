@@ -17,12 +17,6 @@ SMALL_DEEP_SPEECH = {
     "dropout": 0.0,
 }
 CONVOLUTION = 5 * 3 * 2 + 4  # 8 features become 4 times 2
-
-
-def gru(below):
-    return 3 * 8 * (below + 8 + 2)
-
-
 # The network that the original was run with.
 ORIGINAL = {
     "convolutions": ((8, (11, 41), (2, 2)), (8, (11, 21), (1, 2))),
@@ -52,12 +46,11 @@ class TestDeepSpeech2(ApplicationTestCase):
     application = DeepSpeech2
     arguments = {
         **SMALL_DEEP_SPEECH,
-        "num_layers": 2,
-        "cell": "lstm",
+        "row_convolution": 3,
         "activation": "gelu",
         "normalization": {"momentum": 0.8},
     }
-    num_parameters = CONVOLUTION + 2 * 32 * (8 + 8 + 1) + 2 * 32 * (16 + 8 + 1) + 8 * 17 + 29 * 9
+    num_parameters = CONVOLUTION + 2 * 3 * 8 * (8 + 8 + 2) + 3 * 16 + 32 + 8 * 17 + 29 * 9
     goldens = (
         Golden("ds2_gru_bi_rowconv", ROW_CONVOLUTION),
         Golden("ds2_cudnncompat_gru_bi", CUDNN),
@@ -66,12 +59,6 @@ class TestDeepSpeech2(ApplicationTestCase):
 
     def test_golden_parity(self, golden, request, convolutions_read_padding):
         super().test_golden_parity(golden, request)
-
-
-class TestDeepSpeech2Medium(ApplicationTestCase):
-    application = DeepSpeech2Medium
-    arguments = {**SMALL_DEEP_SPEECH, "row_convolution": 3, "activation": "gelu"}
-    num_parameters = CONVOLUTION + gru(8) + 3 * 8 + 16 + 8 * 9 + 29 * 9
 
 
 class TestSpectrogramConvolutions(LayerTestCase):
