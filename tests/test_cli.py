@@ -278,3 +278,32 @@ def test_backend_of_the_environment_wins(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     cli.choose_backend()
     assert os.environ["KERAS_BACKEND"] == "jax"
+
+
+def test_convert_of_an_archive_makes_a_preset(run, tmp_path):
+    pytest.importorskip("torch")
+    from tests.convert import nemo_oracle, test_nemo
+
+    settings = test_nemo.config(test_nemo.QuartzNet)
+    state = nemo_oracle.Recognizer(settings).state_dict()
+    nemo_oracle.write_archive(tmp_path / "model.nemo", settings, state)
+    output = tmp_path / "preset"
+    code, out, _ = run("convert", tmp_path / "model.nemo", "--output", output, "--half-precision")
+    assert code == 0 and out.startswith("QuartzNet, ") and (output / "config.json").is_file()
+    content = (tmp_path / "model.nemo").read_bytes()
+    (tmp_path / "model.nemo").write_bytes(content[: len(content) // 2])
+    code, out, err = run("convert", tmp_path / "model.nemo", "--output", tmp_path / "nothing")
+    assert code == 2 and "cut short" in err and not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["missing", "--application", "Jasper10x5"], "no file missing.index"),
+        (["missing", "--application", "Jasper10x6"], "Close: Jasper10x5"),
+        (["missing"], "with --application"),
+    ],
+)
+def test_convert_of_what_is_not_there(run, arguments, message):
+    code, _, err = run("convert", *arguments, "--output", "nothing")
+    assert code == 2 and message in err

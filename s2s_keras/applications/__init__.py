@@ -2,14 +2,20 @@
 
 from s2s_keras.applications.application import Application
 from s2s_keras.applications.ctc_recognizer import CTCRecognizer
+from s2s_keras.applications.deep_speech import DeepSpeech2, DeepSpeech2Large, DeepSpeech2Medium, DeepSpeech2Small
 from s2s_keras.applications.jasper import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
 from s2s_keras.applications.quartznet import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
+from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
 
 from_preset = Application.from_preset
 
 __all__ = [
     "Application",
     "CTCRecognizer",
+    "DeepSpeech2",
+    "DeepSpeech2Large",
+    "DeepSpeech2Medium",
+    "DeepSpeech2Small",
     "Jasper",
     "Jasper10x3",
     "Jasper10x5",
@@ -19,5 +25,8 @@ __all__ = [
     "QuartzNet10x5",
     "QuartzNet15x5",
     "QuartzNet5x5",
+    "Wav2Letter",
+    "Wav2LetterLarge",
+    "Wav2LetterPlus",
     "from_preset",
 ]

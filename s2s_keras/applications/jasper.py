@@ -30,6 +30,8 @@ class Jasper(CTCRecognizer):
         drop_block: float, the probability that a training step drops the convolutions of a block.
         activation: Keras activation; `s2s_keras.ops.activations.clipped_relu` in the SGD recipes of the original.
         normalization: "batch", "layer", "instance", None, or a dict of `MaskedBatchNormalization` arguments.
+        symmetric_padding: bool. The convolutions that stride have as many zero frames in front of the first frame as
+            kernel taps before the middle one, as in NeMo, instead of one less.
         **kwargs: `vocabulary_size`, `tokenizer`, `include_top`, `front_end`, `num_mel_bins`, `spec_augment`, `dtype` of
             `CTCRecognizer`, and `name`.
 
@@ -62,6 +64,7 @@ class Jasper(CTCRecognizer):
         drop_block=0.0,
         activation="relu",
         normalization="batch",
+        symmetric_padding=False,
         **kwargs,
     ):
         blocks = check_blocks("blocks", blocks)
@@ -83,7 +86,9 @@ class Jasper(CTCRecognizer):
 
         def encode(x):
             for n, block in enumerate(prologue):
-                x = JasperBlock(*block[:2], strides=2, dropout=block[2], name=f"prologue_{n}", **common)(x)
+                padding = block[1] // 2 if symmetric_padding else None
+                name = f"prologue_{n}"
+                x = JasperBlock(*block[:2], strides=2, dropout=block[2], left_padding=padding, name=name, **common)(x)
             earlier = []
             for n, (filters, kernel_size, dropout) in enumerate(blocks):
                 earlier = {DENSE_RESIDUAL: [*earlier, x], PLAIN_RESIDUAL: [x], None: []}[residual]
@@ -117,6 +122,7 @@ class Jasper(CTCRecognizer):
         self.drop_block = drop_block
         self.activation = keras.activations.get(activation)
         self.normalization = normalization
+        self.symmetric_padding = symmetric_padding
 
     def get_config(self):
         return {
@@ -131,6 +137,7 @@ class Jasper(CTCRecognizer):
             "drop_block": self.drop_block,
             "activation": keras.activations.serialize(self.activation),
             "normalization": self.normalization,
+            "symmetric_padding": self.symmetric_padding,
         }
 
 

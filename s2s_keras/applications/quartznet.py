@@ -27,6 +27,8 @@ class QuartzNet(CTCRecognizer):
         drop_block: float, the probability that a training step drops the convolutions of a block.
         activation: Keras activation.
         normalization: "batch", "layer", "instance", None, or a dict of `MaskedBatchNormalization` arguments.
+        symmetric_padding: bool. The convolutions that stride have as many zero frames in front of the first frame as
+            kernel taps before the middle one, as in NeMo, instead of one less.
         **kwargs: `vocabulary_size`, `tokenizer`, `include_top`, `front_end`, `num_mel_bins`, `spec_augment`, `dtype` of
             `CTCRecognizer`, and `name`.
 
@@ -58,6 +60,7 @@ class QuartzNet(CTCRecognizer):
         drop_block=0.0,
         activation="relu",
         normalization="batch",
+        symmetric_padding=False,
         **kwargs,
     ):
         if residual not in ("separable", "pointwise"):
@@ -76,7 +79,8 @@ class QuartzNet(CTCRecognizer):
 
         def encode(x):
             for n, block in enumerate(prologue):
-                x = JasperBlock(*block, strides=2, name=f"prologue_{n}", **projected)(x)
+                padding = block[1] // 2 if symmetric_padding else None
+                x = JasperBlock(*block, strides=2, left_padding=padding, name=f"prologue_{n}", **projected)(x)
             for n, block in enumerate(blocks):
                 layer = JasperBlock(
                     *block, repeat=repeat, num_residuals=1, drop_block=drop_block, name=f"block_{n}", **projected
@@ -99,6 +103,7 @@ class QuartzNet(CTCRecognizer):
         self.drop_block = drop_block
         self.activation = keras.activations.get(activation)
         self.normalization = normalization
+        self.symmetric_padding = symmetric_padding
 
     def get_config(self):
         return {
@@ -113,6 +118,7 @@ class QuartzNet(CTCRecognizer):
             "drop_block": self.drop_block,
             "activation": keras.activations.serialize(self.activation),
             "normalization": self.normalization,
+            "symmetric_padding": self.symmetric_padding,
         }
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from s2s_keras.cli import processes, recipes, recognition, shards  # noqa: F401  (their commands join the app)
+from s2s_keras.cli import conversion, processes, recipes, recognition, shards  # noqa: F401  (their commands join the app)
 from s2s_keras.cli.app import app
 
 
@@ -18,7 +18,7 @@ def main():
         app()
     except ModuleNotFoundError as error:
         _fail(f"{error}. Install it, or pick a backend that is installed: KERAS_BACKEND=tensorflow, jax or torch.")
-    except (ValueError, OSError) as error:
+    except (ImportError, ValueError, OSError) as error:
         _fail(error)
 
 

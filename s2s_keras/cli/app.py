@@ -32,3 +32,14 @@ def check_files(files):
     for file in files:
         if not file.is_file():
             raise ValueError(f"{file}: {'is a folder, expected a file' if file.is_dir() else 'no such file'}.")
+
+
+def split_settings(settings):
+    """Settings of the command line, NAME=VALUE: dict from name to text."""
+    split = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes NAME=VALUE. Received: {setting!r}.")
+        split[name.strip()] = value.strip()
+    return split

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from s2s_keras.cli.app import BatchSizeOption, JsonOption, app, check_files
+from s2s_keras.cli.app import BatchSizeOption, JsonOption, app, check_files, split_settings
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Python file of a recipe (FILE.py:CLASS of several), or a run's folder.")
@@ -113,12 +113,7 @@ def benchmark(
 
 def _overrides(settings, epochs, mixed_precision):
     """Settings of the command line: dict from name to text."""
-    overrides = {}
-    for setting in settings or []:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"--set takes NAME=VALUE. Received: {setting!r}.")
-        overrides[name.strip()] = value.strip()
+    overrides = split_settings(settings)
     if epochs is not None:
         overrides["epochs"] = epochs
     if mixed_precision:

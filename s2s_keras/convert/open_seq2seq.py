@@ -1,20 +1,86 @@
 """Weights of OpenSeq2Seq, by the names that its checkpoints use."""
 
+import difflib
+import inspect
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+from s2s_keras import applications
 from s2s_keras.applications.jasper import DENSE_RESIDUAL
-from s2s_keras.layers import JasperBlock, MaskedBatchNormalization
+from s2s_keras.convert._open_seq2seq_recurrent import Part, recurrent_parts
+from s2s_keras.layers import JasperBlock, MaskedBatchNormalization, PythonSpeechFeatures, RecurrentStack
 
 NETWORK = "ForwardPass/"
 TRAINING = "Loss_Optimization/"  # optimizer slots, loss scale
 MASTERS = TRAINING + "FP32-master-copy/"  # float32 copies of what a mixed-precision network holds in float16
 STEP = "global_step"
 ENCODER = NETWORK + "w2l_encoder/"
+DEEP_SPEECH = NETWORK + "ds2_encoder/"
+OPAQUE = "opaque_kernel"  # cuDNN's own copy of what is there by name, too
 HEAD = NETWORK + "fully_connected_ctc_decoder/fully_connected/"
+FRONT_ENDS = ("psf", "librosa", None)
 SHOWN = 8  # names per kind of problem in an error
+
+
+def load_model(checkpoint, application, front_end=None, **arguments):
+    """A recognizer of a class here, with the weights of a checkpoint and the front end that they were trained with.
+
+    Args:
+        checkpoint: as `variables` of `load_variables`: the path of a checkpoint, for example.
+        application: str, name of a class in `s2s_keras.applications`, such as "Jasper10x5" or "DeepSpeech2Large".
+        front_end: "psf" (python_speech_features, the original's default), "librosa", or None: librosa for Jasper and
+            QuartzNet, whose released configurations say so, psf for the others.
+        **arguments: of the class: where the configuration differs from its defaults.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if there is no such class, or the checkpoint is of another network.
+        ImportError: if a path is given and TensorFlow is not installed.
+
+    Example:
+
+    >>> load_model({}, "Jasper10x6")
+    Traceback (most recent call last):
+    ValueError: There is no recognizer 'Jasper10x6'. Close: Jasper10x5, Jasper10x3, Jasper5x3.
+    """
+    family = getattr(applications, application, None)
+    if not (isinstance(family, type) and issubclass(family, applications.CTCRecognizer)):
+        close = ", ".join(difflib.get_close_matches(application, applications.__all__)) or "none"
+        raise ValueError(f"There is no recognizer {application!r}. Close: {close}.")
+    if front_end not in FRONT_ENDS:
+        raise ValueError(f'`front_end` is "psf", "librosa" or None. Received: front_end={front_end!r}.')
+    _check_exists(checkpoint)
+    librosa = issubclass(family, (applications.Jasper, applications.QuartzNet))
+    if front_end == "psf" or (front_end is None and not librosa):
+        features = "spectrogram" if issubclass(family, applications.DeepSpeech2) else "log_mel"
+        bins = arguments.get("num_mel_bins") or _num_features(family)
+        arguments["front_end"] = PythonSpeechFeatures(features, bins, name="front_end")
+    model = family(**arguments)
+    load_variables(model, checkpoint)
+    return model
+
+
+def _num_features(family):
+    """The default of a class, which stands where it first differs."""
+    for parent in family.__mro__:
+        if "num_mel_bins" in (parameters := inspect.signature(parent.__init__).parameters):
+            return parameters["num_mel_bins"].default
+
+
+def _check_exists(checkpoint):
+    """Before a large network is built."""
+    if isinstance(checkpoint, (str, os.PathLike)):
+        path = Path(checkpoint)
+        if not path.is_dir() and not path.with_name(path.name + ".index").is_file():
+            raise ValueError(
+                f"{os.fspath(checkpoint)!r} is no checkpoint of TensorFlow 1: there is no file {path.name}.index. Give "
+                "the name without .index, .meta or .data, or the folder."
+            )
 
 
 def load_variables(model, variables):
@@ -25,9 +91,8 @@ def load_variables(model, variables):
     so is the output layer if the model was built with `include_top=False`.
 
     Args:
-        model: a built model of `JasperBlock`s in the order of the original's layers, such as `Jasper` or `QuartzNet`,
-            with the arguments that the original's configuration asks for. Wav2Letter+ is a `Jasper` with
-            `residual=None`.
+        model: a built model of `JasperBlock`s in the order of the original's layers, such as `Jasper`, `QuartzNet` or
+            `Wav2Letter`, or a `DeepSpeech2`, with the arguments that the original's configuration asks for.
         variables: mapping from checkpoint names to arrays (a dict, or what `np.load` gives for an .npz file), a
             TensorFlow checkpoint reader, or the path of a checkpoint or its folder (needs TensorFlow).
 
@@ -48,12 +113,17 @@ def load_variables(model, variables):
     Reference:
         How the original differs from this package: blank is its last token and 0 here, with all other ids one higher;
         batch normalization with an epsilon below 1.001e-5 used 1.001e-5, and its batch statistics count padded frames
-        (`normalization={"real_frames_only": False}`, for continued training only).
+        (`normalization={"real_frames_only": False}`, for continued training only). Kernels of 2-D convolutions whose
+        first axis is frequency (its formats BFTC and BCFT) are turned, if time and frequency differ in size.
     """
-    table = name_table(model)
     names, read = _open(variables)
+    table = name_table(model, names)
     sources = {name: MASTERS + name if MASTERS + name in names else name for name in table}
-    values = {name: np.asarray(read(source), dtype="float32") for name, source in sources.items() if source in names}
+    values = {
+        name: _time_first(np.asarray(read(source), dtype="float32"), table[name])
+        for name, source in sources.items()
+        if source in names
+    }
     has_head = any(name.startswith(HEAD) for name in table)
     ignored = (TRAINING, STEP) if has_head else (TRAINING, STEP, HEAD)
     problems = {
@@ -64,7 +134,9 @@ def load_variables(model, variables):
             if value.shape != tuple(table[name].shape)
         ],
         "not finite": [name for name, value in values.items() if not np.all(np.isfinite(value))],
-        "without a place in the model": [n for n in names if n not in table and not n.startswith(ignored)],
+        "without a place in the model": [
+            n for n in names if n not in table and not n.startswith(ignored) and not n.endswith(OPAQUE)
+        ],
     }
     if any(problems.values()):
         raise ValueError(
@@ -77,7 +149,7 @@ def load_variables(model, variables):
         table[name].assign(np.roll(value, 1, axis=-1) if name.startswith(HEAD) else value)
 
 
-def name_table(model):
+def name_table(model, names=()):
     """Every weight of a model by the name that it has in a checkpoint of the original.
 
     With block b = 1, 2, ... and repetition r = 1, 2, ..., written one after the other, below "ForwardPass/":
@@ -89,22 +161,38 @@ def name_table(model):
     w2l_encoder/InstanceNorm, InstanceNorm_1, ...      likewise
     w2l_encoder/conv{b}{r}/res, res_bn                 plain residual, r the last repetition
     w2l_encoder/conv{b}{r}/res_{n}, res_bn_{n}         dense residual, n = 0 is the oldest input
+    ds2_encoder/conv{n}/kernel, bn                     convolution n = 1, 2, ...
+    ds2_encoder/cudnn_gru/stack_bidirectional_rnn/cell_{l}/bidirectional_rnn/{fw, bw}/cudnn_compatible_gru_cell
+    ds2_encoder/cudnn_gru/rnn/multi_rnn_cell/cell_{l}/cudnn_compatible_gru_cell           and others
+    ds2_encoder/{row_conv, fully_connected}
     fully_connected_ctc_decoder/fully_connected/{kernel, bias}
     ```
 
     Args:
-        model: a built model of `JasperBlock`s.
+        model: a built model of `JasperBlock`s, or a `DeepSpeech2`.
+        names: names of the checkpoint: recurrent layers have different ones with and without cuDNN.
 
     Returns:
-        dict, checkpoint name -> `keras.Variable`.
+        dict, checkpoint name -> `keras.Variable`, or a `Part` that can be assigned like one: some of the original's
+        variables are spread over several weights.
 
     Raises:
-        ValueError: if the model has no `JasperBlock`.
+        ValueError: if the model is neither.
     """
+    if any(isinstance(layer, RecurrentStack) for layer in model.layers):
+        table = _deep_speech_table(model, names)
+    else:
+        table = _block_table(model)
+    if "logits" in [layer.name for layer in model.layers]:
+        table |= _weights(HEAD, model.get_layer("logits"))
+    return table
+
+
+def _block_table(model):
     blocks = [layer for layer in model.layers if isinstance(layer, JasperBlock)]
     if not blocks:
         raise ValueError(
-            f"There are names for models of `JasperBlock`s: Jasper, QuartzNet and Wav2Letter+. Received: "
+            f"There are names for models of `JasperBlock`s (Jasper, QuartzNet, Wav2Letter) and DeepSpeech2. Received: "
             f"{type(model).__name__}, whose layers are {', '.join(layer.name for layer in model.layers) or 'none'}."
         )
     dense = getattr(model, "residual", None) == DENSE_RESIDUAL
@@ -118,9 +206,33 @@ def name_table(model):
             suffix = f"_{n}" if dense else ""
             table |= _weights(f"{scope}res{suffix}/", projection)
             table |= _weights(f"{scope}res_bn{suffix}/", block.projection_normalizations[n])
-    if "logits" in [layer.name for layer in model.layers]:
-        table |= _weights(HEAD, model.get_layer("logits"))
     return table
+
+
+def _deep_speech_table(model, names):
+    layers = {layer.name: layer for layer in model.layers}
+    table = {}
+    if "convolutions" in layers:
+        stack = layers["convolutions"]
+        for n, (convolution, normalization) in enumerate(zip(stack.layers, stack.normalizations, strict=True), 1):
+            table |= _weights(f"{DEEP_SPEECH}conv{n}/", convolution)
+            table |= _weights(f"{DEEP_SPEECH}conv{n}/bn/", normalization)
+    recurrent = recurrent_parts(layers["recurrent"], [name for name in names if name.startswith(DEEP_SPEECH)])
+    table |= {DEEP_SPEECH + name: part for name, part in recurrent.items()}
+    if "row_convolution" in layers:
+        kernel = layers["row_convolution"].kernel
+        width, channels, _ = kernel.shape
+        table[f"{DEEP_SPEECH}row_conv/w"] = Part((width, 1, channels, 1), [(kernel, np.s_[:], np.s_[:, 0])])
+        table |= _weights(f"{DEEP_SPEECH}row_conv/bn/", layers["row_convolution_norm"])
+    return table | _weights(f"{DEEP_SPEECH}fully_connected/", layers["fully_connected"])
+
+
+def _time_first(value, weight):
+    """The kernel of a 2-D convolution with time as its first axis, whichever the original stored first."""
+    shape = tuple(weight.shape)
+    if len(shape) == 4 and value.shape != shape and value.shape == (shape[1], shape[0], *shape[2:]):
+        return value.swapaxes(0, 1)
+    return value
 
 
 def _weights(scope, layer):
@@ -146,7 +258,7 @@ def _open(variables):
                 f"Reading the checkpoint {os.fspath(variables)!r} needs TensorFlow: pip install tensorflow. Without "
                 "it, pass the variables as a mapping from names to arrays."
             ) from error
-        variables = tf.train.load_checkpoint(os.fspath(variables))
+        variables = _Checkpoint(os.fspath(variables), tf.train.load_checkpoint)
     if hasattr(variables, "get_variable_to_shape_map"):
         return variables.get_variable_to_shape_map().keys(), variables.get_tensor
     if isinstance(variables, Mapping):
@@ -155,6 +267,30 @@ def _open(variables):
         "`variables` must be a mapping from checkpoint names to arrays, a TensorFlow checkpoint reader or the path of "
         f"a checkpoint. Received: {type(variables).__name__}."
     )
+
+
+class _Checkpoint:
+    """A reader of TensorFlow whose errors say which file they mean."""
+
+    def __init__(self, path, load):
+        self.path = path
+        self.reader = self._attempt(load, path)
+
+    def get_variable_to_shape_map(self):
+        return self._attempt(self.reader.get_variable_to_shape_map)
+
+    def get_tensor(self, name):
+        return self._attempt(self.reader.get_tensor, name)
+
+    def _attempt(self, function, *args):
+        try:
+            return function(*args)
+        except Exception as error:  # TensorFlow raises errors of many kinds here, IndexError among them
+            reason = str(error).strip().split("\n")[0]
+            raise ValueError(
+                f"The checkpoint {self.path!r} cannot be read; is one of its files missing or cut short? "
+                f"{type(error).__name__}: {reason}"
+            ) from error
 
 
 def _count(what, names):

@@ -1,5 +1,7 @@
 """Batch normalization over real frames."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -9,7 +11,7 @@ from s2s_keras.ops.replicas import merge_moments
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class MaskedBatchNormalization(keras.layers.Layer):
-    """Batch normalization over time whose statistics count real frames only.
+    """Batch normalization over time, and frequency if there is one, whose statistics count real frames only.
 
     Padding then changes nothing in training either: an utterance contributes the same to the mean and the variance
     alone or beside a longer one. The original counted padded frames as well; `real_frames_only=False` does that.
@@ -22,12 +24,12 @@ class MaskedBatchNormalization(keras.layers.Layer):
         real_frames_only: bool, whether the mask counts.
 
     Call arguments:
-        inputs: float (B, T, C).
+        inputs: float (B, T, C) or (B, T, F, C).
         training: bool. Batch statistics if true, moving statistics otherwise.
         mask: bool (B, T) or None, True at real frames.
 
     Returns:
-        float (B, T, C).
+        float, as `inputs`.
 
     Example:
 
@@ -78,9 +80,11 @@ class MaskedBatchNormalization(keras.layers.Layer):
             count = ops.cast(ops.shape(x)[0] * ops.shape(x)[1], "float32")
         else:
             count = ops.sum(ops.cast(mask, "float32"))
+        axes = tuple(range(len(x.shape) - 1))
+        count = count * math.prod(x.shape[2:-1])
         divisor = ops.maximum(count, 1.0)
-        mean = ops.sum(x, axis=(0, 1)) / divisor
-        return count, mean, ops.sum(ops.square(apply_mask(x - mean, mask)), axis=(0, 1)) / divisor
+        mean = ops.sum(x, axis=axes) / divisor
+        return count, mean, ops.sum(ops.square(apply_mask(x - mean, mask)), axis=axes) / divisor
 
     def _update(self, moving, batch, keep):
         batch = ops.stop_gradient(batch)

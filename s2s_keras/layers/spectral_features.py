@@ -9,7 +9,8 @@ from s2s_keras.ops.masks import apply_mask, sequence_mask
 
 _PEAK_EPSILON = 1e-5 / 32768  # OpenSeq2Seq adds 1e-5 to the peak of 16-bit samples
 _FLAT = 1e-6  # a deviation below this fraction of the mean is rounding, not signal
-_NORMALIZATIONS = ("per_feature", "global", None)
+_NORMALIZATIONS = ("per_feature", "per_feature_unbiased", "global", None)
+_UNBIASED_EPSILON = 1e-5  # what NeMo adds to the deviation
 
 
 class SpectralFeatures(keras.layers.Layer):
@@ -30,8 +31,9 @@ class SpectralFeatures(keras.layers.Layer):
         preemphasis: float, weight of the previous sample that is subtracted from each; 0 turns it off.
         dither: float, standard deviation of the noise added in training only, after the gain.
         gain: "peak" divides every utterance by its own peak; a number multiplies every utterance.
-        normalization: "per_feature" (zero mean and unit variance of each feature over the real frames), "global" (of
-            all features together), a pair of mean and standard deviation (numbers, or one of each per feature), `None`.
+        normalization: "per_feature" (zero mean and unit variance of each feature over the real frames),
+            "per_feature_unbiased" (with the unbiased deviation and 1e-5 added to it, as in NeMo), "global" (of all
+            features together), a pair of mean and standard deviation (numbers, or one of each per feature), `None`.
         seed: int, seed of the dither.
         **kwargs: `name` and `trainable`. The dtype is always float32.
     """
@@ -157,8 +159,11 @@ class SpectralFeatures(keras.layers.Layer):
         features = (features - first) * weights  # sums of differences to the first frame keep their digits
         mean = ops.sum(features, axis=axes, keepdims=True) / count
         features = (features - mean) * weights
+        unbiased = self.normalization == "per_feature_unbiased"
+        count = ops.maximum(count - 1.0, 1.0) if unbiased else count
         deviation = ops.sqrt(ops.sum(ops.square(features), axis=axes, keepdims=True) / count)
         flat = deviation <= _FLAT * ops.abs(first + mean)
+        deviation = deviation + _UNBIASED_EPSILON if unbiased else deviation
         return ops.where(flat, 0.0, features / ops.where(flat, 1.0, deviation))
 
     def compute_output_shape(self, input_shapes):

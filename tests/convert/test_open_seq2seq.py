@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from s2s_keras.applications import Jasper, QuartzNet
-from s2s_keras.convert.open_seq2seq import load_variables, name_table
+from s2s_keras.applications import DeepSpeech2, Jasper, QuartzNet
+from s2s_keras.convert.open_seq2seq import load_model, load_variables, name_table
+from s2s_keras.layers import PythonSpeechFeatures
 
 BLOCK = (8, 3, 0.0)
 SMALL = {"front_end": None, "num_mel_bins": 8}
@@ -119,15 +120,8 @@ def test_reader_gives_only_what_is_needed(model):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads a checkpoint with TensorFlow")
 def test_checkpoint_on_disk(model, tmp_path):
-    import tensorflow as tf
-
     variables = variables_of(model)
-    tf.raw_ops.SaveV2(
-        prefix=str(tmp_path / "model.ckpt-7"),
-        tensor_names=list(variables),
-        shape_and_slices=[""] * len(variables),
-        tensors=list(variables.values()),
-    )
+    write_checkpoint(tmp_path / "model.ckpt-7", variables)
     load_variables(model, tmp_path / "model.ckpt-7")
     name = f"{ENCODER}conv32/res_1/kernel"
     np.testing.assert_array_equal(values(model)[name], variables[name])
@@ -138,6 +132,62 @@ def test_encoder_alone_ignores_the_output_layer(model):
     variables = variables_of(model)
     load_variables(encoder, variables)
     np.testing.assert_array_equal(values(encoder)[f"{ENCODER}conv41/kernel"], variables[f"{ENCODER}conv41/kernel"])
+
+
+def write_checkpoint(prefix, variables):
+    import tensorflow as tf
+
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=list(variables.values()),
+    )
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="writes a checkpoint with TensorFlow")
+def test_checkpoint_of_deep_speech_becomes_a_model_and_a_cut_one_an_error(shared, tmp_path):
+    variables = np.load(shared / "golden" / "ds2_cudnncompat_gru_bi" / "variables.npz")
+    write_checkpoint(tmp_path / "model.ckpt", {**variables, "ForwardPass/ds2_encoder/cudnn_gru/opaque_kernel": [1.0]})
+    arguments = {
+        "convolutions": ((8, (11, 41), (2, 2)), (8, (11, 21), (1, 2))),
+        "num_layers": 2,
+        "units": 24,
+        "directions": "apart",
+        "hidden_dim": 48,
+        "num_mel_bins": 40,
+    }
+    model = load_model(tmp_path / "model.ckpt", "DeepSpeech2", **arguments)
+    assert isinstance(model.front_end, PythonSpeechFeatures) and model.front_end.num_features == 40
+    for name, weight in name_table(model, variables.files).items():
+        expected = np.roll(variables[name], 1, axis=-1) if name.startswith(HEAD) else variables[name]
+        np.testing.assert_array_equal(np.asarray(weight), expected, err_msg=name)
+    data = next(tmp_path.glob("model.ckpt.data*"))
+    data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="cut short"):
+        load_model(tmp_path / "model.ckpt", "DeepSpeech2", **arguments)
+
+
+@pytest.mark.parametrize(
+    "file, arguments",
+    [
+        ("speech2text_ds2_large_8gpus_eval", {"num_layers": 5}),
+        ("speech2text_ds2_large_8gpus_mp_train", {"num_layers": 5}),
+        ("speech2text_ds2_medium_4gpus_eval", {"num_layers": 3, "directions": "forward", "row_convolution": 8}),
+        ("speech2text_lstm_small_1gpu_eval", {"num_layers": 2, "directions": "forward", "cell": "lstm"}),
+    ],
+)
+def test_names_of_deep_speech_are_those_of_the_original(shared, file, arguments):
+    lines = (shared / "openseq2seq_names" / f"{file}.txt").read_text().splitlines()[1:]
+    names = {line.split("\t")[0] for line in lines if line.startswith("ForwardPass/")}
+    convolutions = sum(name.endswith("kernel") and "/conv" in name for name in names)
+    blocks = ((2, (5, 3), (2, 2)),) * convolutions
+    with keras.StatelessScope(initialize_variables=False):
+        model = DeepSpeech2(convolutions=blocks, units=4, hidden_dim=4, front_end=None, num_mel_bins=16, **arguments)
+        table = name_table(model, names)
+        assert set(name_table(model)) == set(table)  # cuDNN's are the default
+    keras.utils.clear_session()
+    assert set(table) == {name for name in names if not name.endswith("opaque_kernel")}
 
 
 def missing(variables):
