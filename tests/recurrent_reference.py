@@ -8,9 +8,7 @@ def load_cell(cell, scope, variables, memory_kernel):
     names = {name.removeprefix(scope): value for name, value in variables.items() if name.startswith(scope)}
     for n, layer in enumerate(cell.cells):
         kinds = ("lstm_cell/", "gru_cell/")
-        load_recurrent(
-            layer, {k: v for k, v in names.items() if f"cell_{n}" in k and any(kind in k for kind in kinds)}
-        )
+        load_recurrent(layer, {k: v for k, v in names.items() if f"cell_{n}" in k and any(kind in k for kind in kinds)})
     if getattr(cell, "attention_dim", None):
         cell.attention_layer.kernel.assign(names["attention_layer/kernel"])
     load_attention(cell.attention, names, memory_kernel)

@@ -3,6 +3,8 @@
 from s2s_keras.applications.application import Application
 from s2s_keras.applications.ctc_recognizer import CTCRecognizer
 from s2s_keras.applications.jasper import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
+from s2s_keras.applications.joint_ctc_attention import JointCTCAttention
+from s2s_keras.applications.listen_attend_spell import ListenAttendSpell
 from s2s_keras.applications.quartznet import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
 
 from_preset = Application.from_preset
@@ -15,6 +17,8 @@ __all__ = [
     "Jasper10x5",
     "Jasper5x3",
     "JasperMini",
+    "JointCTCAttention",
+    "ListenAttendSpell",
     "QuartzNet",
     "QuartzNet10x5",
     "QuartzNet15x5",

@@ -61,7 +61,9 @@ class AttentionCell(keras.layers.Layer):
         dtype = self.dtype_policy
         self.cells = [RNN_CELLS[rnn](hidden_dim, dtype=dtype, name=f"cell_{n}") for n in range(num_layers)]
         if attention_dim is not None:
-            self.attention_layer = keras.layers.Dense(attention_dim, use_bias=False, dtype=dtype, name="attention_layer")
+            self.attention_layer = keras.layers.Dense(
+                attention_dim, use_bias=False, dtype=dtype, name="attention_layer"
+            )
 
     def prepare(self, memory, mask=None):
         """What the attention makes of the memory, once; see `StepAttention.prepare`."""

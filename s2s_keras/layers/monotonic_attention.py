@@ -17,7 +17,7 @@ class MonotonicAttention(StepAttention):
 
     Args:
         attention: `BahdanauAttention`, `LuongAttention` or the like, that gives the scores.
-        noise: float, standard deviation of what is added to scores in training; it makes them decide.
+        noise: float, standard deviation of what `RecurrentDecoder` adds to scores in training; it makes them decide.
         score_bias: float, start value of the scalar added to scores. A negative one makes long memories reachable.
         hard: bool, whether inference chooses single frames.
         **kwargs: arguments of `keras.layers.Layer`.
@@ -73,10 +73,14 @@ class MonotonicAttention(StepAttention):
     def scores(self, query, state, memory):
         return ops.cast(self.attention.scores(query, state, memory), "float32") + self.bias
 
-    def alignment(self, scores, state, mask, training):
-        if training and self.noise:
-            scores = scores + self.noise * keras.random.normal(ops.shape(scores), seed=self.seed_generator)
-        scores = ops.where(mask, scores, IMPOSSIBLE)
+    def draw_noise(self, memory, num_steps):
+        if not self.noise:
+            return None
+        shape = (num_steps, *ops.shape(memory["mask"]))
+        return self.noise * keras.random.normal(shape, dtype="float32", seed=self.seed_generator)
+
+    def alignment(self, scores, state, memory, training):
+        scores = ops.where(memory["mask"], scores + memory.get("noise", 0.0), IMPOSSIBLE)
         if self.hard and not training:
             reached = ops.cumsum(state, axis=1) * ops.cast(scores > 0.0, "float32")
             return ops.where(ops.cumsum(reached, axis=1) == 1.0, reached, 0.0)

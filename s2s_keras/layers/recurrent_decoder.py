@@ -119,11 +119,17 @@ class RecurrentDecoder(keras.layers.Layer):
             x = x + self.token_positions(self._positions(token_ids))
         x = self.dropout_layer(x, training=training)
 
-        def step(carry, x):
-            _, carry = self.cell([x, carry, state["memory"]], training=training)
+        inputs = {"x": ops.moveaxis(x, 1, 0)}
+        noise = self.cell.attention.draw_noise(state["memory"], ops.shape(x)[1]) if training else None
+        if noise is not None:
+            inputs["noise"] = noise
+
+        def step(carry, inputs):
+            drawn = {name: value for name, value in inputs.items() if name != "x"}
+            _, carry = self.cell([inputs["x"], carry, {**state["memory"], **drawn}], training=training)
             return carry, carry  # TensorFlow's scan takes nothing else
 
-        _, states = ops.scan(step, state["cell"], ops.moveaxis(x, 1, 0))
+        _, states = ops.scan(step, state["cell"], inputs)
         outputs = {name: ops.moveaxis(states[name], 0, 1) for name in ("output", "alignment")}
         return {**outputs, "output": self.dropout_layer(outputs["output"], training=training)}
 

@@ -71,10 +71,17 @@ class StepAttention(keras.layers.Layer):
         """Unnormalized scores of all frames, (B, T)."""
         raise NotImplementedError(f"{type(self).__name__} must define scores(query, state, memory).")
 
-    def alignment(self, scores, state, mask, training):
+    def draw_noise(self, memory, num_steps):
+        """What training needs at random, drawn for all steps before their loop: (num_steps, B, T), or None.
+
+        A step finds its part in the prepared memory, under "noise".
+        """
+        return None
+
+    def alignment(self, scores, state, memory, training):
         """Scores as weights of the frames, float32 (B, T)."""
-        weights = ops.softmax(ops.where(mask, scores, IMPOSSIBLE), axis=-1)
-        return ops.where(mask, weights, 0.0)
+        weights = ops.softmax(ops.where(memory["mask"], scores, IMPOSSIBLE), axis=-1)
+        return ops.where(memory["mask"], weights, 0.0)
 
     def next_state(self, state, alignment):
         """The state after a step; by default the last alignment."""
@@ -83,7 +90,7 @@ class StepAttention(keras.layers.Layer):
     def call(self, inputs, training=False):
         query, state, memory = inputs
         scores = ops.cast(self.scores(ops.cast(query, self.compute_dtype), state, memory), "float32")
-        alignment = self.alignment(scores, state, memory["mask"], training)
+        alignment = self.alignment(scores, state, memory, training)
         weights = ops.cast(alignment, self.compute_dtype)
         context = ops.matmul(weights[:, None], memory["values"])[:, 0]
         return context, alignment, self.next_state(state, alignment)

@@ -147,5 +147,3 @@ def test_samples_as_text_sound_and_picture(tmp_path, monkeypatch):
 def test_a_model_that_recognizes_nothing_has_no_samples(tmp_path):
     fit(small(), TensorBoardLogger(tmp_path, [(X, X[:, :1])]))
     assert not [tag for tag in events(tmp_path)[0] if tag.startswith("samples")]
-
-
