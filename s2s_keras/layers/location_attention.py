@@ -1,7 +1,6 @@
 """Attention that knows where it has looked."""
 
 import keras
-from keras import ops
 
 from s2s_keras.layers.bahdanau_attention import BahdanauAttention
 

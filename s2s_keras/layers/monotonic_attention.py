@@ -103,7 +103,7 @@ class MonotonicAttention(StepAttention):
 def linear_recurrence(factors, x):
     """y[t] = factors[t] * y[t - 1] + x[t], for all t at once.
 
-    Steps double: after n of them y is right for memories of 2^n frames. Nothing is divided, so that factors may be zero.
+    Steps double: after n of them y is right for memories of 2^n frames. Nothing is divided: factors may be zero.
 
     Args:
         factors: float (B, T).
