@@ -290,7 +290,7 @@ def _encoder(blocks, recurrent_layers, rnn, dtype):
             options = {"repeat": repeat, "strides": strides, "dropout": dropout, "activation": clipped_relu}
             x = JasperBlock(filters, kernel_size, dtype=dtype, name=f"block_{n}", **options)(x)
         for n, units in enumerate(recurrent_layers):
-            layer = RNN_LAYERS[rnn](units, return_sequences=True, dtype=dtype)
+            layer = RNN_LAYERS[rnn](units, return_sequences=True, dtype=dtype, name=rnn)
             x = keras.layers.Bidirectional(layer, dtype=dtype, name=f"recurrent_{n}")(x)
         return x
 

@@ -65,7 +65,8 @@ class RecurrentDecoder(keras.layers.Layer):
         self.cell.build(shapes)
         if self.max_positions:
             for name, channels in {"memory": memory_shape[-1], "token": self.embedding_dim}.items():
-                layer = keras.layers.Embedding(self.max_positions, channels, dtype=self.dtype_policy)
+                options = {"dtype": self.dtype_policy, "name": f"{name}_positions"}
+                layer = keras.layers.Embedding(self.max_positions, channels, **options)
                 layer.build(None)
                 setattr(self, f"{name}_positions", layer)
 
