@@ -15,6 +15,7 @@ from s2s_keras.layers import (
     JasperBlock,
     LocationAttention,
     LuongAttention,
+    MaskTensor,
     RecurrentDecoder,
 )
 from s2s_keras.ops.activations import clipped_relu
@@ -40,21 +41,8 @@ ATTENTIONS = {
 
 
 class AttentionRecognizer(Application):
-    """Speech recognition token by token: the base of `ListenAttendSpell` and `JointCTCAttention`.
-
-    Args:
-        blocks: tuple of (filters, kernel_size, strides, repeat, dropout), the convolutions of the encoder.
-        recurrent_layers: tuple of int, units of the bidirectional layers on top of them.
-        rnn: "lstm" or "gru", in encoder and decoder.
-        hidden_dim: int, channels of the decoder.
-        num_layers: int, recurrent cells of the decoder.
-        embedding_dim: int, channels of a token.
-        attention: "location", "coverage", "bahdanau" (normalized), "luong" (scaled) or a `StepAttention`.
-        attention_dim: int, channels in which the named attentions compare, `hidden_dim` for "luong".
-        dropout: float, the rate dropped of the decoder's embeddings and outputs.
-        max_positions: int, positions of frames and tokens that have an embedding of their own; 0 for none.
-        **kwargs: `vocabulary_size` (blank included), `tokenizer`, `include_top`, `front_end`, `num_mel_bins`,
-            `spec_augment`, `dtype` of `CTCRecognizer`, and `name`.
+    """Speech recognition token by token: the base of `ListenAttendSpell`, which see for arguments, and of
+    `JointCTCAttention`.
     """
 
     has_ctc = False
@@ -194,10 +182,12 @@ class AttentionRecognizer(Application):
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
         recordings = [_waveform(a, self.sample_rate, sample_rate) for a in audio]
         options = {"beam_width": beam_width, "length_penalty": length_penalty, **search}
-        searcher = self._searchers.setdefault(tuple(sorted(options.items())), Searcher(self, **options))
+        key = tuple(sorted(options.items()))
+        if key not in self._searchers:
+            self._searchers[key] = Searcher(self, **options)
         texts = [None] * len(recordings)
         for indices, batch in _batches(recordings, batch_size, self.sample_rate):
-            found = searcher.predict_on_batch(batch)
+            found = self._searchers[key].predict_on_batch(batch)
             for row, n in enumerate(indices):
                 rows = zip(found["token_ids"][row], found["lengths"][row], found["scores"][row], strict=True)
                 pairs = [(self.tokenizer.decode(ids[:length]).strip(), float(score)) for ids, length, score in rows]
@@ -220,6 +210,52 @@ class AttentionRecognizer(Application):
 
     @functools.cached_property
     def _encoder(self):
+        """The model from audio to {"memory", "mask"} and, where there is one, the output for "ctc"."""
+        memory = self.get_layer("decoder").input[0]
+        outputs = {"memory": memory, "mask": MaskTensor(name="mask")(memory)}
+        if self.has_ctc:
+            outputs["ctc"] = self.get_layer("blank_padding").output
+        return keras.Model({k: v for k, v in self.input.items() if k != "decoder_token_ids"}, outputs)
+
+    @functools.cached_property
+    def _searchers(self):
+        return {}
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        objects = ("tokenizer", "front_end", "spec_augment")
+        return {
+            **super().get_config(),
+            "blocks": self.blocks,
+            "recurrent_layers": self.recurrent_layers,
+            "rnn": self.rnn,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "embedding_dim": self.embedding_dim,
+            "attention": self.attention if isinstance(self.attention, str) else serialize(self.attention),
+            "attention_dim": self.attention_dim,
+            "dropout": self.dropout,
+            "max_positions": self.max_positions,
+            "vocabulary_size": self.vocabulary_size,
+            "include_top": self.include_top,
+            "num_mel_bins": self.num_mel_bins,
+            **{name: getattr(self, name) and serialize(getattr(self, name)) for name in objects},
+        }
+
+
+class Searcher(keras.Model):
+    """A model that is searched, as a model: so it is compiled by whatever the backend compiles with."""
+
+    def __init__(self, model, **options):
+        super().__init__()
+        self.model = model
+        self.options = options
+
+    def call(self, inputs):
+        return self.model.search(inputs, **self.options)
+
+
+def _encoder(self):
         """The model from audio to {"memory", "mask"} and, where there is one, the output for "ctc"."""
         memory = self.get_layer("decoder").input[0]
         outputs = {"memory": memory, "mask": MaskTensor(name="mask")(memory)}

@@ -10,6 +10,7 @@ from s2s_keras.layers.jasper_block import JasperBlock
 from s2s_keras.layers.location_attention import LocationAttention
 from s2s_keras.layers.log_mel_spectrogram import LogMelSpectrogram
 from s2s_keras.layers.luong_attention import LuongAttention
+from s2s_keras.layers.mask_tensor import MaskTensor
 from s2s_keras.layers.masked_batch_normalization import MaskedBatchNormalization
 from s2s_keras.layers.masked_conv1d import MaskedConv1D
 from s2s_keras.layers.mfcc import MFCC
@@ -33,6 +34,7 @@ __all__ = [
     "LogMelSpectrogram",
     "LuongAttention",
     "MFCC",
+    "MaskTensor",
     "MaskedBatchNormalization",
     "MaskedConv1D",
     "MonotonicAttention",

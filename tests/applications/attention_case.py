@@ -45,9 +45,7 @@ class AttentionTestCase(ApplicationTestCase):
         return TeacherForcing(29)(inputs, np.pad(np.array(self.labels)[list(rows)], [(0, 0), (0, more)]))[0]
 
     def targets(self, padding=0):
-        return TeacherForcing(29, with_ctc=self.application.has_ctc)(
-            super().inputs(), super().targets(padding)
-        )[1]
+        return TeacherForcing(29, with_ctc=self.application.has_ctc)(super().inputs(), super().targets(padding))[1]
 
     def compile(self, model, optimizer, **kwargs):
         model.compile(optimizer, CrossEntropy(), **kwargs)
