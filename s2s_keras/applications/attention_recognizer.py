@@ -255,69 +255,6 @@ class Searcher(keras.Model):
         return self.model.search(inputs, **self.options)
 
 
-def _encoder(self):
-        """The model from audio to {"memory", "mask"} and, where there is one, the output for "ctc"."""
-        memory = self.get_layer("decoder").input[0]
-        outputs = {"memory": memory, "mask": MaskTensor(name="mask")(memory)}
-        if self.has_ctc:
-            outputs["ctc"] = self.get_layer("blank_padding").output
-        return keras.Model({k: v for k, v in self.input.items() if k != "decoder_token_ids"}, outputs)
-
-    @functools.cached_property
-    def _searchers(self):
-        return {}
-
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        objects = ("tokenizer", "front_end", "spec_augment")
-        return {
-            **super().get_config(),
-            "blocks": self.blocks,
-            "recurrent_layers": self.recurrent_layers,
-            "rnn": self.rnn,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "embedding_dim": self.embedding_dim,
-            "attention": self.attention if isinstance(self.attention, str) else serialize(self.attention),
-            "attention_dim": self.attention_dim,
-            "dropout": self.dropout,
-            "max_positions": self.max_positions,
-            "vocabulary_size": self.vocabulary_size,
-            "include_top": self.include_top,
-            "num_mel_bins": self.num_mel_bins,
-            **{name: getattr(self, name) and serialize(getattr(self, name)) for name in objects},
-        }
-
-
-class Searcher(keras.Model):
-    """A model that is searched, as a model: so it is compiled by whatever the backend compiles with."""
-
-    def __init__(self, model, **options):
-        super().__init__()
-        self.model = model
-        self.options = options
-
-    def call(self, inputs):
-        return self.model.search(inputs, **self.options)
-
-
-class MaskTensor(keras.layers.Layer):
-    """The Keras mask of a tensor (B, T, C), as a tensor."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, inputs, mask=None):
-        return keras.ops.ones_like(inputs[..., 0], dtype="bool") if mask is None else mask
-
-    def compute_mask(self, inputs, mask=None):
-        return None
-
-    def compute_output_spec(self, inputs, mask=None):
-        return keras.KerasTensor(inputs.shape[:2], dtype="bool")
-
-
 def _encoder(blocks, recurrent_layers, rnn, dtype):
     """The function from features to memory."""
 

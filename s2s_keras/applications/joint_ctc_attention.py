@@ -29,8 +29,8 @@ class JointCTCAttention(AttentionRecognizer):
     Example:
 
     >>> model = JointCTCAttention(blocks=((8, 5, 2, 1, 0.0),), hidden_dim=8, embedding_dim=4, max_positions=0)
-    >>> model.output_shape["ctc"], model.output_shape["attention"]
-    ((None, None, 29), (None, None, 30))
+    >>> model.output_shape
+    [(None, None, 30), (None, None, 29)]
 
     Reference:
         - [Joint CTC-attention based end-to-end speech recognition](https://arxiv.org/abs/1609.06773). OpenSeq2Seq

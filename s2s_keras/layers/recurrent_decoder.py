@@ -61,8 +61,8 @@ class RecurrentDecoder(keras.layers.Layer):
     def build(self, input_shape):
         memory_shape, _ = input_shape
         self.embedding.build(None)
-        shapes = [(None, self.embedding_dim), None, {"values": tuple(memory_shape)}]
-        self.cell.build(shapes)
+        if not self.cell.built:  # by its config
+            self.cell.build([(None, self.embedding_dim), None, {"values": tuple(memory_shape)}])
         if self.max_positions:
             for name, channels in {"memory": memory_shape[-1], "token": self.embedding_dim}.items():
                 options = {"dtype": self.dtype_policy, "name": f"{name}_positions"}

@@ -143,7 +143,8 @@ def test_monotonic_alignment_is_the_expectation_over_choices(scale):
     probabilities = 1 / (1 + np.exp(-scores.astype("float64")))
     expected = [expectation(p, b) for p, b in zip(probabilities, before, strict=True)]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
-    long = ops.convert_to_numpy(attention.alignment(np.full((1, 2000), -4.0), np.eye(1, 2000), {"mask": True}, True))
+    scores, before = ops.full((1, 2000), -4.0), ops.convert_to_tensor(np.eye(1, 2000, dtype="float32"))
+    long = ops.convert_to_numpy(attention.alignment(scores, before, {"mask": ops.ones((1, 2000), "bool")}, True))
     np.testing.assert_allclose(long.sum(), 1.0, rtol=1e-4)  # a product of so many probabilities is zero in float32
 
 
