@@ -1,7 +1,7 @@
 """A small Jasper on AN4: the recipe to copy.
 
-    s2s-keras train recipes/jasper_mini_an4.py
-    s2s-keras evaluate runs/jasper_mini_an4 --manifest ../shared/data/an4/manifest_test.jsonl
+s2s-keras train recipes/jasper_mini_an4.py
+s2s-keras evaluate runs/jasper_mini_an4 --manifest ../shared/data/an4/manifest_test.jsonl
 """
 
 import keras

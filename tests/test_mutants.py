@@ -20,11 +20,13 @@ from s2s_keras.layers import (
     LogMelSpectrogram,
     MaskedBatchNormalization,
     MaskedConv1D,
+    RecurrentDecoder,
     SequenceNormalization,
+    StepAttention,
     feature_input,
 )
 from s2s_keras.tokenizers import CharacterTokenizer
-from tests.applications import test_jasper, test_quartznet
+from tests.applications import test_jasper, test_listen_attend_spell, test_quartznet
 from tests.layers import (
     test_blank_padding,
     test_feature_input,
@@ -76,6 +78,23 @@ def convolution_forgets_the_mask(patch):
 @seen_by(test_jasper.TestJasper, "test_padding_never_changes_an_answer")
 def padding_depends_on_the_parity_of_the_length(patch):
     patch.setattr(MaskedConv1D, "_pad", lambda self, x: (x, "same"))
+
+
+@seen_by(test_listen_attend_spell.TestListenAttendSpell, "test_padding_never_changes_an_answer")
+def attention_looks_at_padding(patch):
+    def alignment(old, self, scores, state, memory, training):
+        return ops.softmax(scores, axis=-1)
+
+    change(patch, StepAttention, "alignment", alignment)
+
+
+@seen_by(test_listen_attend_spell.TestListenAttendSpell, "test_steps_equal_teacher_forcing")
+def a_step_forgets_its_position(patch):
+    def step(old, self, token_ids, state):
+        output, after = old(self, token_ids, state)
+        return output, {**after, "position": state["position"]}
+
+    change(patch, RecurrentDecoder, "step", step)
 
 
 @seen_by(test_quartznet.TestQuartzNet, "test_golden_parity", golden=test_quartznet.TestQuartzNet.goldens[0])

@@ -8,6 +8,7 @@ import soundfile
 
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
+from s2s_keras.training.runner import compile_model
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
@@ -28,6 +29,17 @@ def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
     inputs, labels = validation[0]
     assert len(model.transcribe([row for row in inputs["audio"][:1]])) == len(labels[:1])
     assert recipe.optimizer(len(training)).weight_decay == 1e-2
+
+
+def test_recipe_of_two_losses_has_a_network_and_batches(shared):
+    settings = {"data": str(shared / "data" / "an4"), "part": "0.05", "width": 0.0625}
+    recipe = load_recipe(RECIPES / "jca_mini_an4_en.py", settings)
+    model = recipe.model()
+    inputs, targets = recipe.training_data(model)[0]
+    assert set(inputs) == set(model.input)
+    assert set(targets) == set(recipe.loss()) == set(recipe.loss_weights())
+    compile_model(recipe, model, 1)
+    assert np.isfinite(model.evaluate(inputs, targets, verbose=0, return_dict=True)["ctc_wer"])
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from s2s_keras.applications.application import Application
 from s2s_keras.applications.ctc_recognizer import CTCRecognizer
 from s2s_keras.applications.deep_speech import DeepSpeech2, DeepSpeech2Large, DeepSpeech2Medium, DeepSpeech2Small
 from s2s_keras.applications.jasper import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
+from s2s_keras.applications.joint_ctc_attention import JointCTCAttention
+from s2s_keras.applications.listen_attend_spell import ListenAttendSpell
 from s2s_keras.applications.quartznet import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
 from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
 
@@ -21,6 +23,8 @@ __all__ = [
     "Jasper10x5",
     "Jasper5x3",
     "JasperMini",
+    "JointCTCAttention",
+    "ListenAttendSpell",
     "QuartzNet",
     "QuartzNet10x5",
     "QuartzNet15x5",

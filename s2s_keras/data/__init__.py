@@ -10,6 +10,7 @@ from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
+from s2s_keras.data.teacher_forcing import TeacherForcing
 
 __all__ = [
     "AudioReader",
@@ -24,6 +25,7 @@ __all__ = [
     "SkipReport",
     "SpeechDataset",
     "SpeedPerturbation",
+    "TeacherForcing",
     "TimeShift",
     "TimeStretch",
     "Utterance",

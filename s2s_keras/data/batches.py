@@ -33,6 +33,8 @@ class SpeechDataset(EpochDataset):
         report: `SkipReport` that counts utterances whose audio turns out unreadable, or None to raise. Default None.
         num_threads: int, decoding threads; 0 decodes in the caller's thread. Default 2.
         prefetch: int, batches prepared ahead. Default 4.
+        targets: callable `(inputs, labels) -> (inputs, labels)` applied to every batch, such as `TeacherForcing`, or
+            None. Default None.
 
     Attributes:
         epoch: int, number of the epoch that comes next, or that goes on; see `start_at`.
@@ -54,7 +56,16 @@ class SpeechDataset(EpochDataset):
     """
 
     def __init__(
-        self, examples, plan, reader, augmentation=(), pad_to_boundary=False, report=None, num_threads=2, prefetch=4
+        self,
+        examples,
+        plan,
+        reader,
+        augmentation=(),
+        pad_to_boundary=False,
+        report=None,
+        num_threads=2,
+        prefetch=4,
+        targets=None,
     ):
         super().__init__()
         self.examples = examples
@@ -66,6 +77,7 @@ class SpeechDataset(EpochDataset):
         self.pad_to_boundary = pad_to_boundary or self._shapes_agree
         self.report = report
         self.prefetch = prefetch
+        self.targets = targets
         stretch = np.prod([getattr(a, "max_stretch", 1.0) for a in self.augmentation])
         self._padded = [int(np.ceil(round(b * stretch * reader.sample_rate, 3))) for b in plan.boundaries]
         label_lengths = np.fromiter((e.num_labels for e in examples), "int32", len(examples))
@@ -147,8 +159,11 @@ class SpeechDataset(EpochDataset):
         """The `tf.TensorSpec` of everything in a batch."""
         import tensorflow as tf
 
-        inputs = {"audio": tf.TensorSpec((None, None), "float32"), "audio_lengths": tf.TensorSpec((None,), "int32")}
-        spec = inputs, tf.TensorSpec((None, None), "int32")
+        inputs, labels = {"audio": np.zeros((1, 1)), "audio_lengths": np.ones(1, "int32")}, np.ones((1, 1), "int32")
+        spec = keras.tree.map_structure(
+            lambda x: tf.TensorSpec((None,) * x.ndim, "float32" if x.dtype.kind == "f" else "int32"),
+            self._with_targets(inputs, labels),
+        )
         return spec if self.plan.num_shards == 1 else (*spec, tf.TensorSpec((None,), "float32"))
 
     def _batches(self, epoch):
@@ -204,7 +219,10 @@ class SpeechDataset(EpochDataset):
         for row, (samples, ids) in enumerate(zip(audio, labels, strict=True)):
             batch[row, : len(samples)] = samples
             targets[row, : len(ids)] = ids
-        return {"audio": batch, "audio_lengths": lengths}, targets
+        return self._with_targets({"audio": batch, "audio_lengths": lengths}, targets)
+
+    def _with_targets(self, inputs, labels):
+        return (inputs, labels) if self.targets is None else self.targets(inputs, labels)
 
     def _boundary(self, num_samples, bucket):
         if num_samples <= self._padded[bucket]:

@@ -9,6 +9,7 @@ from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Limits, SkipReport, check_utterances
 from s2s_keras.data.manifest import Utterance, load_manifest
+from s2s_keras.data.teacher_forcing import TeacherForcing
 
 _DECODED_FIRST = 10_000  # utterances
 
@@ -38,6 +39,7 @@ def speech_dataset(
     on_error="raise",
     verify=None,
     num_threads=None,
+    targets="ctc",
 ):
     """Manifests to batches: the way from files to `model.fit`.
 
@@ -84,6 +86,8 @@ def speech_dataset(
             so that the count is complete. A file that turns out damaged later stops training with the same message,
             which TensorFlow wraps in an error of its own.
         num_threads: int or None, decoding threads. Default None: as many as CPU cores, up to 8.
+        targets: "ctc" for labels; "attention" for labels and an end, with "decoder_token_ids" among the inputs; "joint"
+            for a dict of both. See `TeacherForcing`. Default "ctc".
 
     Returns:
         `SpeechDataset`; pass `dataset.for_fit()` to `fit`.
@@ -112,6 +116,8 @@ def speech_dataset(
             'Expected on_error "raise" or "skip" and verify None, "header", "audio" or "manifest". Received: '
             f"on_error={on_error!r}, verify={verify!r}."
         )
+    if targets not in ("ctc", "attention", "joint"):
+        raise ValueError(f'`targets` must be "ctc", "attention" or "joint". Received: targets={targets!r}.')
     report = SkipReport() if on_error == "skip" else None
     on_bad = report.add if report else None
     augmentation = _as_tuple(augmentation)
@@ -139,7 +145,8 @@ def speech_dataset(
         pad_to_boundary = keras.backend.backend() == "jax"
     if num_threads is None:
         num_threads = min(os.cpu_count() or 1, 8)
-    return SpeechDataset(examples, plan, reader, augmentation, pad_to_boundary, report, num_threads)
+    forcing = None if targets == "ctc" else TeacherForcing(tokenizer.vocabulary_size, with_ctc=targets == "joint")
+    return SpeechDataset(examples, plan, reader, augmentation, pad_to_boundary, report, num_threads, targets=forcing)
 
 
 def _utterances(source, on_bad):

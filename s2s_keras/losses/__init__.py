@@ -1,3 +1,4 @@
 """What training minimizes."""
 
+from s2s_keras.losses.cross_entropy import CrossEntropy as CrossEntropy
 from s2s_keras.losses.ctc import CTC as CTC

@@ -101,7 +101,7 @@ def _evaluate_run(source):
     data = recipe.validation_data(model)
     if data is None:
         raise ValueError(f"The recipe of {run.path} has no validation data. Give a manifest (--manifest FILE).")
-    model.compile(loss=recipe.loss(), metrics=recipe.metrics(model))
+    model.compile(loss=recipe.loss(), loss_weights=recipe.loss_weights(), metrics=recipe.metrics(model))
     return {key: float(value) for key, value in model.evaluate(for_fit(data), verbose=0, return_dict=True).items()}
 
 

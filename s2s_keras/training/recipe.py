@@ -126,6 +126,10 @@ class Recipe(abc.ABC):
         """What `compile` takes as `loss`."""
         return CTC()
 
+    def loss_weights(self):
+        """What `compile` takes as `loss_weights`: none, where there is one loss."""
+        return None
+
     def metrics(self, model):
         """What `compile` takes as `metrics`: the word error rate where the model has a tokenizer."""
         tokenizer = getattr(model, "tokenizer", None)

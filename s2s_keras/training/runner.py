@@ -142,7 +142,7 @@ def compile_model(recipe, model, steps_per_epoch):
     """Compiles a recipe's model with its optimizer, in the recipe's loss scale, loss and metrics."""
     with distribution.scope():
         optimizer = scale_loss(recipe, recipe.optimizer(steps_per_epoch))
-        model.compile(optimizer, recipe.loss(), metrics=recipe.metrics(model))
+        model.compile(optimizer, recipe.loss(), loss_weights=recipe.loss_weights(), metrics=recipe.metrics(model))
 
 
 def scale_loss(recipe, optimizer):
