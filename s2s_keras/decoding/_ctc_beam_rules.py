@@ -4,6 +4,7 @@ import numpy as np
 
 from s2s_keras.decoding._ctc_beam_state import ENTRY, HOT, NO_MODEL, TOKEN, TOKENS, WORDS, Rules
 
+_SYMBOLS = ("<unk>", "<s>", "</s>")
 BOUNDARY = "▁"  # how a token, and a language model over tokens, writes the space before a word
 
 
@@ -29,7 +30,7 @@ def make_rules(texts, language_model=None, dictionary=None, hot_words=None):
         hot_words: dict of phrase to weight, or None.
     """
     level = NO_MODEL if language_model is None else WORDS
-    if language_model is not None and any(word.startswith(BOUNDARY) for word in language_model.words):
+    if any(word.startswith(BOUNDARY) for word in getattr(language_model, "words", ())):
         level = TOKENS
     odd = [text for text in texts if " " in text[1:]]
     if odd:
@@ -38,7 +39,7 @@ def make_rules(texts, language_model=None, dictionary=None, hot_words=None):
     chars = [[ids[c] for c in text if c != " "] for text in texts]
     words = {} if dictionary is None else dict.fromkeys([*dictionary, *_words_of(hot_words)], 0)
     if level == WORDS:
-        known = {word: n for n, word in enumerate(language_model.words)}
+        known = {word: n for n, word in enumerate(getattr(language_model, "words", ())) if word not in _SYMBOLS}
         words = known if dictionary is None else {word: known.get(word, 0) for word in words}
     ends = np.cumsum([0, *map(len, chars)])
     tokens = np.zeros(len(texts), TOKEN)

@@ -138,10 +138,10 @@ def rate_endings(rules, options, state):
 @njit(nogil=True, cache=True)
 def score_frame(tables, rules, options, state):
     """Everything between the two halves of a frame."""
-    if rules.level == TOKENS:
+    if tables is not None and rules.level == TOKENS:
         score_tokens(tables, rules, options, state)
     if boundary(state) > -np.inf:
-        if rules.level == WORDS:
+        if tables is not None and rules.level == WORDS:
             score_words(tables, rules, options, state, state.limits[BOUND])
         rate_endings(rules, options, state)
 
@@ -151,13 +151,13 @@ def score_ends(tables, rules, options, state):
     """At the end of the utterance, ask for the words that are pending and for the end of the sentence."""
     nodes, beam = state.nodes, state.beam
     state.counts[SLOTS] = 0
-    if rules.level == WORDS:
+    if tables is not None and rules.level == WORDS:
         score_words(tables, rules, options, state, -np.inf)
     rate_endings(rules, options, state)
     for i in range(state.counts[BEAM]):
         node = nodes[beam[i].node]
         beam[i].score = finish(rules, beam[i], node)
-        if rules.level != NO_MODEL:
+        if tables is not None:
             context = node.word_context if rules.level == WORDS and node.pending else node.context
             beam[i].score += options.alpha * advance(tables, context, options.end_id)[0]
 
