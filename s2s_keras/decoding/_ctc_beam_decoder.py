@@ -41,7 +41,9 @@ class BeamDecoder:
             beam_width=int(numbers.beam_width),
             end_id=self.model.end_id if self.model else 0,
         )
-        self._states = queue.SimpleQueue()  # those of earlier utterances; allocating one takes longer than a short search
+        self._states = (
+            queue.SimpleQueue()
+        )  # those of earlier utterances; allocating one takes longer than a short search
 
     def __call__(self, logits, num_best, frame_seconds):
         """List of `Hypothesis` of logits (T, V)."""
@@ -118,7 +120,9 @@ class BeamDecoder:
             if self.texts and frame_seconds is not None:
                 spoken = timed_words(logits, token_ids, self.texts, frame_seconds)
             score, acoustic_score = float(beam[i]["score"]), float(beam[i]["total"])
-            hypotheses.append(Hypothesis(text, token_ids, score, acoustic_score, self._of_text(text, token_ids), spoken))
+            hypotheses.append(
+                Hypothesis(text, token_ids, score, acoustic_score, self._of_text(text, token_ids), spoken)
+            )
         return hypotheses
 
     def _of_text(self, text, token_ids):

@@ -12,15 +12,14 @@ Nodes are found again by a hash of (parent, token), so that a prefix that left t
 import math
 
 import numpy as np
-from numba import njit
 
-from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, NODES, SLOTS, TOKENS, WORDS
+from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, NODES, SLOTS, TOKENS, WORDS, entry, inner
 from s2s_keras.decoding._ctc_beam_words import score_ends, score_frame, walk
 
 _NEGLIGIBLE = -40.0  # log of what a float64 does not add to one
 
 
-@njit(nogil=True, cache=True)
+@inner
 def log_add(a, b):
     """log(exp(a) + exp(b))"""
     if a < b:
@@ -30,7 +29,7 @@ def log_add(a, b):
     return a + math.log1p(math.exp(b - a))
 
 
-@njit(nogil=True, cache=True)
+@entry
 def start(state, rules, context):
     """The beam of the empty prefix."""
     state.table[:] = 0
@@ -43,7 +42,7 @@ def start(state, rules, context):
     prefix.blank, prefix.label, prefix.total = 0.0, -np.inf, 0.0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def read_frame(row, rules, options, state):
     """Log probabilities of a frame, and the tokens that are likely enough to extend a prefix."""
     highest = np.float64(row[0])
@@ -64,7 +63,7 @@ def read_frame(row, rules, options, state):
     state.counts[SLOTS] = count
 
 
-@njit(nogil=True, cache=True)
+@entry
 def begin_frame(row, rules, options, state):
     """Read a frame and let every prefix stay as it is."""
     read_frame(row, rules, options, state)
@@ -89,7 +88,7 @@ def begin_frame(row, rules, options, state):
         state.limits[BOUND] = max(state.limits[BOUND], worst)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def select(pool, size, count):
     """Move the `count` best of `size` candidates to the front of the pool, in no order."""
     low, high = 0, size - 1
@@ -116,7 +115,7 @@ def select(pool, size, count):
             return
 
 
-@njit(nogil=True, cache=True)
+@inner
 def reduce(pool, count, bound):
     """Leave the `count` best candidates in a full pool; returns what a further one has to exceed."""
     select(pool, len(pool), count)
@@ -126,7 +125,7 @@ def reduce(pool, count, bound):
     return max(bound, worst)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def propose(rules, options, state):
     """Fill the pool with the prefixes as they are and the extensions that may be among the best; returns their number."""
     nodes, beam, slots, taken, pool = state.nodes, state.beam, state.slots, state.taken, state.pool
@@ -160,7 +159,7 @@ def propose(rules, options, state):
     return size
 
 
-@njit(nogil=True, cache=True)
+@inner
 def find_place(nodes, table, parent, token):
     """Where in the hash table the node (parent, token) stands or would stand."""
     mask = len(table) - 1
@@ -171,7 +170,7 @@ def find_place(nodes, table, parent, token):
     return k
 
 
-@njit(nogil=True, cache=True)
+@inner
 def make_node(rules, node, parent, token, ending, follower):
     """Fill in what a new node inherits and what its token adds; its parent and token are there."""
     node.position, node.word_score = -1, np.nan
@@ -189,7 +188,7 @@ def make_node(rules, node, parent, token, ending, follower):
             node.context = parent.word_context
 
 
-@njit(nogil=True, cache=True)
+@entry
 def end_frame(rules, options, state):
     """The next beam: the best of the prefixes as they are and of their extensions."""
     nodes, table, beam, pool, slots = state.nodes, state.table, state.beam, state.pool, state.slots
@@ -227,7 +226,7 @@ def end_frame(rules, options, state):
     write_beam(state, kept)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def forget_beam(state):
     """Nothing is in the beam, and no extension either."""
     nodes, beam, taken = state.nodes, state.beam, state.taken
@@ -239,7 +238,7 @@ def forget_beam(state):
         nodes[beam[i].node].position = -1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def write_beam(state, count):
     """The beam of the first candidates of the pool, whose slots are nodes by now; those of origin -1 are new in it."""
     nodes, beam, pool = state.nodes, state.beam, state.pool
@@ -256,7 +255,7 @@ def write_beam(state, count):
     state.counts[BEAM] = count
 
 
-@njit(nogil=True, cache=True)
+@entry
 def compact(state):
     """Forget the nodes that no prefix in the beam descends from; parents stay before their children."""
     nodes, table, count = state.nodes, state.table, state.counts[NODES]
@@ -283,7 +282,7 @@ def compact(state):
     state.counts[NODES] = kept
 
 
-@njit(nogil=True, cache=True)
+@entry
 def has_room(options, state):
     """Whether the nodes of one more frame fit, after forgetting those of no use. A quarter stays free, as it costs."""
     if state.counts[NODES] + options.beam_width <= len(state.nodes):
@@ -292,7 +291,7 @@ def has_room(options, state):
     return state.counts[NODES] + options.beam_width <= 3 * len(state.nodes) // 4
 
 
-@njit(nogil=True, cache=True)
+@entry
 def search(logits, first, tables, rules, options, state):
     """Search from frame `first` on; returns the frame at which room for nodes ran out, or the number of frames."""
     for t in range(first, len(logits)):
@@ -305,7 +304,7 @@ def search(logits, first, tables, rules, options, state):
     return len(logits)
 
 
-@njit(nogil=True, cache=True)
+@entry
 def tokens_of(state, node):
     """The tokens of a prefix."""
     length, n = 0, node

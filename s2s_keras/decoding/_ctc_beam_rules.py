@@ -3,21 +3,9 @@
 import numpy as np
 
 from s2s_keras.decoding._ctc_beam_state import ENTRY, HOT, NO_MODEL, TOKEN, TOKENS, WORDS, Rules
+from s2s_keras.decoding.hypothesis import BOUNDARY
 
 _SYMBOLS = ("<unk>", "<s>", "</s>")
-BOUNDARY = "▁"  # how a token, and a language model over tokens, writes the space before a word
-
-
-def token_texts(tokenizer):
-    """The text of every token, blank first; a space is a space wherever it stands.
-
-    A tokenizer of word pieces says with `pieces` (list of str, in the order of ids from 1) which of them begin a word,
-    which their decoded text does not tell.
-    """
-    pieces = getattr(tokenizer, "pieces", None)
-    if pieces is None:
-        pieces = [tokenizer.decode([n]) for n in range(1, tokenizer.vocabulary_size)]
-    return ["", *(piece.replace(BOUNDARY, " ") for piece in pieces)]
 
 
 def make_rules(texts, language_model=None, dictionary=None, hot_words=None):

@@ -1,13 +1,12 @@
 """What words, lexicon, hot words and the n-gram model add to the acoustic score of a prefix: numba functions."""
 
 import numpy as np
-from numba import njit
 
-from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, SLOTS, TOKENS, WORDS
+from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, SLOTS, TOKENS, WORDS, entry, inner
 from s2s_keras.decoding._ngram_kernel import advance
 
 
-@njit(nogil=True, cache=True)
+@inner
 def lexicon_step(lexicon, node, char):
     """The child of a lexicon node by a character, or -1."""
     if node < 0:
@@ -22,7 +21,7 @@ def lexicon_step(lexicon, node, char):
     return low if low < lexicon[node].end_child and lexicon[low].label == char else -1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def walk(rules, node, token):
     """Where a token leads from a node: (lexicon node, hot words' state, score, whether a word has begun)."""
     chars, lexicon, follow, hot = rules.chars, rules.lexicon, rules.follow, rules.hot
@@ -43,19 +42,19 @@ def walk(rules, node, token):
     return entry, state, score + hot[state].promise, pending
 
 
-@njit(nogil=True, cache=True)
+@inner
 def may_end(rules, node):
     """Whether the pending word, if any, may end here."""
     return not rules.constrained or not node.pending or (node.lexicon >= 0 and rules.lexicon[node.lexicon].word >= 0)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def word_id(lexicon, node):
     """The language model's id of the word that is pending at a node; 0 is unknown."""
     return max(0, lexicon[node.lexicon].word) if node.lexicon >= 0 else 0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def boundary(state):
     """The log probability of the likeliest token of the frame that ends a word; -inf without one."""
     slots, log_prob = state.slots, -np.inf
@@ -65,7 +64,7 @@ def boundary(state):
     return log_prob
 
 
-@njit(nogil=True, cache=True)
+@entry
 def words_to_score(rules, options, state, bound):
     """List the nodes whose pending word needs a score: it may end, is of use then, and has none yet; how many."""
     nodes, beam, asked, count = state.nodes, state.beam, state.asked, 0
@@ -79,7 +78,7 @@ def words_to_score(rules, options, state, bound):
     return count
 
 
-@njit(nogil=True, cache=True)
+@inner
 def tokens_to_score(options, state):
     """Mark the extensions that need a score of their token: those of use get 0, the others NaN."""
     beam, slots, taken, followers, bound = state.beam, state.slots, state.taken, state.followers, state.limits[BOUND]
@@ -90,13 +89,13 @@ def tokens_to_score(options, state):
             followers[i, s].score = 0.0 if useful else np.nan
 
 
-@njit(nogil=True, cache=True)
+@entry
 def weighted(options, log10_prob, word):
     """What a word or token adds to a score."""
     return options.alpha * log10_prob + options.beta + (options.unknown if word == 0 else 0.0)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def score_words(tables, rules, options, state, bound):
     """Ask the n-gram model for words that may end."""
     nodes, lexicon, asked = state.nodes, rules.lexicon, state.asked
@@ -107,7 +106,7 @@ def score_words(tables, rules, options, state, bound):
         node.word_score = weighted(options, log10_prob, word)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def score_tokens(tables, rules, options, state):
     """Ask the n-gram model for tokens that may follow."""
     nodes, beam, slots, followers, tokens = state.nodes, state.beam, state.slots, state.followers, rules.tokens
@@ -121,7 +120,7 @@ def score_tokens(tables, rules, options, state):
                 followers[i, s].score = weighted(options, log10_prob, word)
 
 
-@njit(nogil=True, cache=True)
+@entry
 def rate_endings(rules, options, state):
     """Tell every prefix what its pending word, if any, adds if it ends here."""
     nodes, beam, by_word = state.nodes, state.beam, rules.level == WORDS
@@ -135,7 +134,7 @@ def rate_endings(rules, options, state):
                 beam[i].ending = -np.inf
 
 
-@njit(nogil=True, cache=True)
+@inner
 def score_frame(tables, rules, options, state):
     """Everything between the two halves of a frame."""
     if tables is not None and rules.level == TOKENS:
@@ -146,7 +145,7 @@ def score_frame(tables, rules, options, state):
         rate_endings(rules, options, state)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def score_ends(tables, rules, options, state):
     """At the end of the utterance, ask for the words that are pending and for the end of the sentence."""
     nodes, beam = state.nodes, state.beam
@@ -162,7 +161,7 @@ def score_ends(tables, rules, options, state):
             beam[i].score += options.alpha * advance(tables, context, options.end_id)[0]
 
 
-@njit(nogil=True, cache=True)
+@entry
 def finish(rules, prefix, node):
     """The score at the end of the utterance, without that of the end itself; -inf in the middle of a word."""
     score = prefix.total + prefix.extra + prefix.ending - rules.hot[node.hot].promise

@@ -55,7 +55,9 @@ def _read_header(path, data):
         raise ValueError(f"{path}: a KenLM binary, cut off after {len(data)} bytes.")
     magic, *values = _SANITY.unpack(bytes(data[: _SANITY.size]))
     if not magic.startswith(MAGIC + _VERSION):
-        raise ValueError(f"{path}: a KenLM binary that is not of format version 5; build it again with a current KenLM.")
+        raise ValueError(
+            f"{path}: a KenLM binary that is not of format version 5; build it again with a current KenLM."
+        )
     if tuple(values) != _SANE:
         raise ValueError(f"{path}: a KenLM binary from another kind of machine; build it again from the ARPA file.")
     order, _, kind, has_strings, version = _FIXED.unpack(bytes(data[_SANITY.size :][: _FIXED.size]))

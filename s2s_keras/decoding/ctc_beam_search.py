@@ -1,14 +1,18 @@
 """CTC prefix beam search with language models, dictionaries and hot words."""
 
 import functools
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from keras import ops
 
 from s2s_keras.decoding._word_models import END, as_word_model
+from s2s_keras.decoding.hypothesis import token_texts
 from s2s_keras.decoding.ngram import NGramLanguageModel
+from s2s_keras.presets import language_model_path, list_language_models
 
 HOT_WORD_WEIGHT = 10.0
 LANGUAGE_MODEL = "language model"
@@ -23,9 +27,9 @@ class CTCBeamSearch:
         log P(text | audio) + alpha * log P(text, end | language model) + beta * number of words
             + unknown_score * number of unknown words + weights of the hot words in it
 
-    with natural logs. A language model over words is asked when a word ends. One over tokens (characters or word pieces)
-    is asked for each token; it is known by words that begin with "▁", which is how it writes a space: then `beta` and
-    `unknown_score` count tokens. Utterances are searched side by side, each in a thread of its own.
+    with natural logs. A language model over words is asked when a word ends. One over tokens (characters or word
+    pieces) is asked for each token; it is known by words that begin with "▁", which is how it writes a space: then
+    `beta` and `unknown_score` count tokens. Utterances are searched side by side, each in a thread of its own.
 
     Args:
         tokenizer: object with `decode` and `vocabulary_size`, such as a recognizer's. None searches token ids, without
@@ -61,9 +65,9 @@ class CTCBeamSearch:
 
     >>> from s2s_keras.tokenizers import CharacterTokenizer
     >>> search = CTCBeamSearch(CharacterTokenizer("ab "), beam_width=4)
-    >>> logits = np.log([[[0.4, 0.6, 0.0, 0.0], [0.4, 0.6, 0.0, 0.0]]], where=[[[True, True, False, False]]], out=np.full((1, 2, 4), -99.0))
-    >>> (best,), = search(logits)
-    >>> best.text, round(math.exp(best.score), 2)
+    >>> logits = np.log(1e-9 + np.array([[[0.4, 0.6, 0.0, 0.0], [0.4, 0.6, 0.0, 0.0]]]))
+    >>> [[best]] = search(logits)
+    >>> best.text, round(float(np.exp(best.score)), 2)
     ('a', 0.84)
 
     Reference: Hannun et al., First-pass large vocabulary continuous speech recognition using bi-directional recurrent
@@ -109,6 +113,44 @@ class CTCBeamSearch:
         compiled = language_model is None or isinstance(language_model, NGramLanguageModel)
         self._word_model = None if compiled else as_word_model(language_model)
 
+    @classmethod
+    def from_preset(cls, source, tokenizer, **arguments):
+        """A search with a language model that was stored.
+
+        Args:
+            source: str or path: the name of a language model that ships (`presets.list_language_models`), with the
+                weights that suit it; a folder like those, with `card.json` and `model.ngram`; or a file that
+                `NGramLanguageModel.load` reads.
+            tokenizer: as of the constructor.
+            **arguments: the constructor's, which win over the card's.
+
+        Raises:
+            ValueError: there is no such language model, or it is damaged.
+
+        Example:
+
+        >>> from s2s_keras.tokenizers import CharacterTokenizer
+        >>> CTCBeamSearch.from_preset("an4", CharacterTokenizer()).language_model.order
+        3
+        """
+        path = language_model_path(source) or Path(source)
+        weights = {}
+        if path.is_dir():
+            try:
+                card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+                weights = {key: card[key] for key in ("alpha", "beta")}
+            except (OSError, ValueError, KeyError) as error:
+                raise ValueError(
+                    f"{path}: not the folder of a language model, its card.json fails: {error!r}."
+                ) from error
+            path = path / "model.ngram"
+        if not path.is_file():
+            names = ", ".join(card["name"] for card in list_language_models())
+            raise ValueError(
+                f"There is no language model {str(source)!r}: expected a file, a folder or one of: {names}."
+            )
+        return cls(tokenizer, NGramLanguageModel.load(path), **{**weights, **arguments})
+
     def replace(self, **changes):
         """The same search with other arguments; what it knows of words is kept where they do not change it."""
         names = ("tokenizer", "language_model", "dictionary", "hot_words", "unknown_score")
@@ -121,8 +163,6 @@ class CTCBeamSearch:
     @functools.cached_property
     def texts(self):
         """List of str, the text of every token, blank first; None without a tokenizer."""
-        from s2s_keras.decoding._ctc_beam_rules import token_texts
-
         return None if self.tokenizer is None else token_texts(self.tokenizer)
 
     @functools.cached_property
@@ -151,7 +191,9 @@ class CTCBeamSearch:
                 f"`logits[None]`. Received: shape {logits.shape}."
             )
         if self.texts is not None and len(self.texts) != logits.shape[2]:
-            raise ValueError(f"The tokenizer has {len(self.texts)} tokens, the logits {logits.shape[2]}. Expected as many.")
+            raise ValueError(
+                f"The tokenizer has {len(self.texts)} tokens, the logits {logits.shape[2]}. Expected as many."
+            )
         if num_best < 1:
             raise ValueError(f"`num_best` must be 1 or more. Received: num_best={num_best}.")
         decoder = self._decoder(logits.shape[2])

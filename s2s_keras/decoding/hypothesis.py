@@ -2,9 +2,13 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 
 from s2s_keras.decoding.ctc_alignment import ctc_alignment
+from s2s_keras.decoding.ctc_greedy import ctc_greedy
+
+BOUNDARY = "▁"  # how word pieces, and language models over tokens, write the space before a word
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +61,18 @@ class Hypothesis:
     words: tuple = ()
 
 
+def token_texts(tokenizer):
+    """The text of every token, blank first; a space is a space wherever it stands.
+
+    A tokenizer of word pieces says with `pieces` (list of str, in the order of ids from 1) which of them begin a word,
+    which their decoded text does not tell.
+    """
+    pieces = getattr(tokenizer, "pieces", None)
+    if pieces is None:
+        pieces = [tokenizer.decode([n]) for n in range(1, tokenizer.vocabulary_size)]
+    return ["", *(piece.replace(BOUNDARY, " ") for piece in pieces)]
+
+
 def timed_words(logits, token_ids, texts, frame_seconds):
     """The words that tokens spell, at the most likely frames.
 
@@ -99,3 +115,23 @@ def timed_words(logits, token_ids, texts, frame_seconds):
         Word(text, start * frame_seconds, end * frame_seconds, float(np.exp(np.mean(log_probs))))
         for text, start, end, log_probs in words
     )
+
+
+def greedy_hypotheses(tokenizer, logits, num_best=1, frame_seconds=None):
+    """What `CTCBeamSearch` returns, by greedy search: one hypothesis each, whose score is that of the best path.
+
+    Example:
+
+    >>> from s2s_keras.tokenizers import CharacterTokenizer
+    >>> greedy_hypotheses(CharacterTokenizer("ab"), 9 * np.eye(3)[[[0, 1, 1]]])[0][0].text
+    'a'
+    """
+    logits = np.asarray(keras.ops.convert_to_numpy(logits), "float64")
+    highest = logits.max(axis=-1)
+    scores = -np.log(np.exp(logits - highest[..., None]).sum(axis=-1)).sum(axis=-1)
+    results = []
+    for row, token_ids, score in zip(logits, ctc_greedy(logits), scores.tolist(), strict=True):
+        words = () if frame_seconds is None else timed_words(row, token_ids, token_texts(tokenizer), frame_seconds)
+        text = tokenizer.decode(token_ids).strip()
+        results.append([Hypothesis(text, tuple(token_ids), score, score, None, words)])
+    return results

@@ -11,7 +11,9 @@ from s2s_keras.decoding.ngram import NGramLanguageModel, as_texts, split_words
 _UNKNOWN, _BEGIN, _END = range(3)  # ids
 DISCOUNT_FALLBACK = (0.5, 1.0, 1.5)  # lmplz' own
 
-_Level = collections.namedtuple("_Level", "parents words suffixes counts")  # of one order, sorted; indices of the order below
+_Level = collections.namedtuple(
+    "_Level", "parents words suffixes counts"
+)  # of one order, sorted; indices of the order below
 
 
 def train_ngram(texts, order=3, prune=(), discount_fallback=None, skip_symbols=False):
@@ -176,7 +178,9 @@ def _assemble(levels, kept, probabilities, backoffs, words):
             edges = np.arange(starts[n] - starts[n - 1])
             firsts.append(starts[n] + np.searchsorted(contexts, edges))
         if n < order:
-            suffixes.append(starts[n - 1] + index[n - 2][level.suffixes[keep]] if n > 1 else np.zeros(np.sum(keep), "int64"))
+            suffixes.append(
+                starts[n - 1] + index[n - 2][level.suffixes[keep]] if n > 1 else np.zeros(np.sum(keep), "int64")
+            )
     firsts.append(starts[-1:])
     with np.errstate(divide="ignore"):
         values = [np.log10(p[keep]) for p, keep in zip(probabilities, kept, strict=True)]

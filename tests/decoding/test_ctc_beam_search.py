@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from s2s_keras.decoding import CTCBeamSearch, NGramLanguageModel, train_ngram
+from s2s_keras.decoding import CTCBeamSearch, train_ngram
 from s2s_keras.tokenizers import CharacterTokenizer
 
 INFINITE = {"token_cutoff": math.inf, "beam_cutoff": math.inf}
@@ -62,7 +62,9 @@ def best_of_each_text(scores):
 def check(logits, score_of_text, possible=lambda text: True, **arguments):
     """Scores of a search without limits are acoustic ones and `score_of_text`, for exactly the possible texts."""
     readings = all_readings(logits)
-    expected = best_of_each_text({k: v + score_of_text(" ".join(TOKENIZER.decode(k).split())) for k, v in readings.items()})
+    expected = best_of_each_text(
+        {k: v + score_of_text(" ".join(TOKENIZER.decode(k).split())) for k, v in readings.items()}
+    )
     expected = {text: score for text, score in expected.items() if possible(text)}
     found = {h.text: h for h in search_all(logits, tokenizer=TOKENIZER, **arguments).values()}
     assert found.keys() == expected.keys()
@@ -141,7 +143,9 @@ class WordModel:
         return ()
 
     def advance(self, state, word):
-        scores = self.model.full_scores(" ".join([*state, word]) if word != "</s>" else " ".join(state), eos=word == "</s>")
+        scores = self.model.full_scores(
+            " ".join([*state, word]) if word != "</s>" else " ".join(state), eos=word == "</s>"
+        )
         return scores[-1].log10_probability, (*state, word)
 
     def __contains__(self, word):
