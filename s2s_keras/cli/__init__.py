@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from s2s_keras.cli import processes, recipes, recognition, shards  # noqa: F401  (their commands join the app)
+from s2s_keras.cli import language_models, processes, recipes, recognition, shards  # noqa: F401  (they join the app)
 from s2s_keras.cli.app import app
 
 

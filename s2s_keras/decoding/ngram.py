@@ -127,7 +127,9 @@ class NGramLanguageModel:
         if first.startswith(_kenlm.MAGIC):
             return cls(*_kenlm.read(path))
         if not first.startswith(b"\x1f\x8b") and b"\0" in first:
-            raise ValueError(f"{path}: not an n-gram model; expected ARPA (plain or .gz), a KenLM trie or `save`'s file.")
+            raise ValueError(
+                f"{path}: not an n-gram model; expected ARPA, plain or .gz, a KenLM trie or `save`'s file."
+            )
         return cls(*_arpa.read(path))
 
     def save(self, path, exact=False):
