@@ -6,7 +6,14 @@ import os
 import sys
 from pathlib import Path
 
-from s2s_keras.cli import processes, recipes, recognition, shards, transcription  # noqa: F401  (their commands join the app)
+from s2s_keras.cli import (  # noqa: F401  (their commands join the app)
+    language_models,
+    processes,
+    recipes,
+    recognition,
+    shards,
+    transcription,
+)
 from s2s_keras.cli.app import app
 
 

@@ -2,6 +2,8 @@
 
 import gzip
 import itertools
+import sys
+import zlib
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from s2s_keras.decoding import _ngram_tables
 from s2s_keras.decoding._ngram_files import written_aside
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
+_CAPITAL_UNKNOWN = "<UNK>"  # as some programs write it
 MISSING_UNKNOWN = -100.0  # log10 probability of unknown words where the file gives none, as KenLM has it
 _AT_A_TIME = 100_000
 
@@ -26,9 +29,10 @@ def read(path):
             for n, count in enumerate(counts, 1):
                 levels.append(_read_level(lines, n, count, words, len(counts)))
             lines.expect("\\end\\")
+            lines.expect_end()
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: the file is not UTF-8 text ({error}).") from error
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path}: the file is cut off or damaged ({error}).") from error
     try:
         return _ngram_tables.from_ngrams(levels), words
@@ -62,6 +66,12 @@ class _Lines:
         if line != text:
             raise self.error(f"expected {text}, got {line[:60]!r}")
 
+    def expect_end(self):
+        for line in self.file:  # to the end, where gzip keeps its checksum
+            self.number += 1
+            if line.strip():
+                raise self.error(f"expected nothing after \\end\\, got {line.strip()[:60]!r}")
+
     def error(self, message, back=0):
         return ValueError(f"{self.path}, line {self.number - back}: {message}.")
 
@@ -91,7 +101,7 @@ def _read_level(lines, n, count, words, order):
     lines.expect(f"\\{n}-grams:")
     words_of_level, probabilities, backoffs = [], np.zeros(count), np.zeros(count)
     ids = np.zeros((count, n), "uint32")
-    known = {word: number for number, word in enumerate(words)}
+    known = {_CAPITAL_UNKNOWN: 0, **{word: number for number, word in enumerate(words)}}
     for first in range(0, count, _AT_A_TIME):
         rows = [_fields(line) for line in lines.take(min(_AT_A_TIME, count - first))]
         part = slice(first, first + len(rows))
@@ -118,13 +128,12 @@ def _read_level(lines, n, count, words, order):
 
 def _unigrams(lines, read_words, probabilities, backoffs, words, order):
     """The unknown word becomes the first one, whatever place it has or has not."""
-    read_words = [UNKNOWN if word == "<UNK>" else word for word in read_words]
+    if UNKNOWN not in read_words:
+        read_words = [UNKNOWN if word == _CAPITAL_UNKNOWN else word for word in read_words]
     if len(set(read_words)) < len(read_words):
         twice = next(word for i, word in enumerate(read_words) if word in read_words[:i])
         raise ValueError(f"{lines.path}: the word {twice!r} is there twice among the 1-grams.")
-    for word in (BEGIN, END):
-        if word not in read_words:
-            raise ValueError(f"{lines.path}: {word} is not among the 1-grams; a model needs it to begin and end texts.")
+    check_words(lines.path, read_words)
     if UNKNOWN not in read_words:
         read_words.append(UNKNOWN)
         probabilities, backoffs = np.append(probabilities, MISSING_UNKNOWN), np.append(backoffs, 0.0)
@@ -134,12 +143,19 @@ def _unigrams(lines, read_words, probabilities, backoffs, words, order):
     return np.arange(len(words))[:, None], probabilities[sequence], backoffs[sequence]
 
 
+def check_words(path, words):
+    """An error if a model cannot begin or end a text."""
+    for word in (BEGIN, END):
+        if word not in words:
+            raise ValueError(f"{path}: {word} is not among the words; a model needs it to begin and end texts.")
+
+
 def _fields(line):
     fields = line.rstrip(" \t\r\n").replace("\t", " ").split(" ")
     return fields if "" not in fields else [field for field in fields if field]
 
 
-def _numbers(lines, texts, high=np.inf):
+def _numbers(lines, texts, high=sys.float_info.max):
     try:
         numbers = np.array(texts).astype("float64")
         wrong = np.flatnonzero(~(numbers <= high))  # NaN is not
@@ -179,8 +195,8 @@ def write(path, tables, words):
                 file.write(f"\n\\{n}-grams:\n")
                 level = probabilities[first:last].tolist()
                 if n == order:
-                    file.writelines(f"{p:.7g}\t{text}\n" for p, text in zip(level, texts, strict=True))
+                    file.writelines(f"{p:.9g}\t{text}\n" for p, text in zip(level, texts, strict=True))
                     continue
                 rows = zip(level, texts, backoffs[first:last].tolist(), strict=True)
-                file.writelines(f"{p:.7g}\t{text}\t{b:.7g}\n" for p, text, b in rows)
+                file.writelines(f"{p:.9g}\t{text}\t{b:.9g}\n" for p, text, b in rows)
             file.write("\n\\end\\\n")

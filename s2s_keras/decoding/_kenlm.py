@@ -9,6 +9,7 @@ import struct
 import numpy as np
 
 from s2s_keras.decoding import _ngram_tables
+from s2s_keras.decoding._arpa import check_words
 
 MAGIC = b"mmap lm http://kheafield.com/code"
 _VERSION = b" format version 5\n\0"
@@ -44,6 +45,7 @@ def read(path):
         raise ValueError(f"{path}: cut off or damaged ({error}).") from error
     if len(words) != num_words or words[0] != "<unk>":
         raise ValueError(f"{path}: expected {num_words} words at its end, got {len(words)}; it is cut off or damaged.")
+    check_words(path, words)
     try:
         return _ngram_tables.from_ngrams(levels), words
     except ValueError as error:
@@ -55,9 +57,7 @@ def _read_header(path, data):
         raise ValueError(f"{path}: a KenLM binary, cut off after {len(data)} bytes.")
     magic, *values = _SANITY.unpack(bytes(data[: _SANITY.size]))
     if not magic.startswith(MAGIC + _VERSION):
-        raise ValueError(
-            f"{path}: a KenLM binary that is not of format version 5; build it again with a current KenLM."
-        )
+        raise ValueError(f"{path}: a KenLM binary, but not of format version 5; build it again with a current KenLM.")
     if tuple(values) != _SANE:
         raise ValueError(f"{path}: a KenLM binary from another kind of machine; build it again from the ARPA file.")
     order, _, kind, has_strings, version = _FIXED.unpack(bytes(data[_SANITY.size :][: _FIXED.size]))
@@ -68,9 +68,9 @@ def _read_header(path, data):
             "read back exactly. Load the ARPA file, or run build_binary trie ARPA FILE without -q, -b and -a."
         )
     end = _SANITY.size + _FIXED.size + 8 * order
+    if order < 2 or len(data) < end:
+        raise ValueError(f"{path}: a KenLM binary that is cut off or damaged, of order {order} with {len(data)} bytes.")
     counts = np.frombuffer(bytes(data[end - 8 * order : end]), "<u8").tolist()
-    if order < 2 or len(counts) != order:
-        raise ValueError(f"{path}: a KenLM binary with a damaged header (order {order}).")
     return order, has_strings, counts, end + -end % 8
 
 

@@ -128,7 +128,7 @@ class NGramLanguageModel:
             return cls(*_kenlm.read(path))
         if not first.startswith(b"\x1f\x8b") and b"\0" in first:
             raise ValueError(
-                f"{path}: not an n-gram model; expected ARPA (plain or .gz), a KenLM trie or `save`'s file."
+                f"{path}: not an n-gram model; expected ARPA, plain or .gz, a KenLM trie or `save`'s file."
             )
         return cls(*_arpa.read(path))
 
