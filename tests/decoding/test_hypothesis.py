@@ -15,7 +15,10 @@ def logits_of(path, certainty=9.0):
 
 def test_words_begin_and_end_with_their_tokens():
     words = timed_words(logits_of([0, 2, 2, 3, 0, 1, 0, 2, 0]), [2, 3, 1, 2], TEXTS, 0.1)
-    assert [(word.text, round(word.start, 9), round(word.end, 9)) for word in words] == [("ab", 0.1, 0.4), ("a", 0.7, 0.8)]
+    assert [(word.text, round(word.start, 9), round(word.end, 9)) for word in words] == [
+        ("ab", 0.1, 0.4),
+        ("a", 0.7, 0.8),
+    ]
 
 
 def test_spaces_around_make_no_words():

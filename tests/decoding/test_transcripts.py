@@ -16,9 +16,7 @@ def test_ctm():
 
 
 def test_srt():
-    assert to_srt(WORDS) == (
-        '1\n00:00:00,240 --> 00:00:01,000\nyes "sir"\n\n2\n01:02:03,457 --> 01:02:04,000\n<no>\n'
-    )
+    assert to_srt(WORDS) == ('1\n00:00:00,240 --> 00:00:01,000\nyes "sir"\n\n2\n01:02:03,457 --> 01:02:04,000\n<no>\n')
     assert to_srt([]) == ""
 
 
