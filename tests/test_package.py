@@ -28,14 +28,14 @@ def setup():
 def test_import_loads_nothing_heavy():
     code = "import s2s_keras, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    heavy = {"keras", "keras_hub", "numpy", "tensorflow", "jax", "torch", "matplotlib", "soundfile"}
+    heavy = {"keras", "keras_hub", "numba", "numpy", "tensorflow", "jax", "torch", "matplotlib", "soundfile"}
     assert not heavy & set(loaded.split())
 
 
 def test_command_line_starts_without_a_backend():
     code = "import s2s_keras.cli, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert not {"keras", "tensorflow", "jax", "torch", "matplotlib"} & set(loaded.split())
+    assert not {"keras", "numba", "tensorflow", "jax", "torch", "matplotlib"} & set(loaded.split())
 
 
 @pytest.mark.parametrize("name", s2s_keras.__all__)

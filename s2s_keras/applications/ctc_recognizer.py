@@ -1,5 +1,6 @@
 """What every CTC speech recognizer shares: audio in, logits out, text on request."""
 
+import functools
 import os
 
 import keras
@@ -7,8 +8,10 @@ import numpy as np
 import soxr
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.decoding import ctc_greedy
+from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
+from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
 from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
+from s2s_keras.layers.blank_padding import IMPOSSIBLE
 from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
 
@@ -105,36 +108,116 @@ class CTCRecognizer(Application):
         """Samples per second of the audio that the model takes, or None for a model that takes features."""
         return None if self.front_end is None else self.front_end.sample_rate
 
-    def transcribe(self, audio, sample_rate=None, batch_size=8):
-        """Text of recordings of any length, by greedy search.
+    @functools.cached_property
+    def frame_seconds(self):
+        """Seconds from one output frame to the next, the first one at 0; None for a model that takes features."""
+        if self.front_end is None:
+            return None
+        hop, many = self.front_end.hop_length, 5040  # divisible by every stride up to 10
+        frames = [self.compute_output_shape({"audio": (1, n * many * hop), "audio_lengths": (1,)})[1] for n in (1, 2)]
+        return many * hop / (frames[1] - frames[0]) / self.sample_rate
+
+    def transcribe(self, audio, sample_rate=None, batch_size=8, language_model=None, num_best=None):
+        """Text of recordings of any length, by greedy search or with a language model.
 
         Args:
             audio: a path, an array (S,) of floats, int16 or int32, or a list of either. Files are resampled and mixed.
             sample_rate: int, of arrays, in Hz. Default: the model's own.
             batch_size: int, recordings at a time; they are sorted by length first. The text does not depend on it.
+            language_model: a `CTCBeamSearch` with any settings; what `CTCBeamSearch.from_preset` takes, such as "an4"
+                or the path of an ARPA file; or a language model itself. Default None: greedy search.
+            num_best: int or None. A number gives that many `Hypothesis` of each recording, with scores and timed words,
+                instead of its text; with more than one, the search is a beam search always.
 
         Returns:
-            str, or a list of str in the order of `audio`.
+            str, or list of `Hypothesis`; a list of either, in the order of `audio`, if that is a list.
 
         Raises:
             ValueError: if the model has no tokenizer, head or front end, or audio cannot be read.
+
+        Example:
+
+        >>> recognizer = CTCRecognizer([keras.layers.Dense(8)])
+        >>> [best] = recognizer.transcribe(np.zeros(1600), num_best=1)
+        >>> isinstance(best.text, str), isinstance(best.words, tuple)
+        (True, True)
         """
+        search = self._search(language_model, num_best)
+
+        def read(logits):
+            if search is None:
+                return [self.tokenizer.decode(ids).strip() for ids in ctc_greedy(logits)]
+            found = search(logits, num_best or 1, None if num_best is None else self.frame_seconds)
+            return found if num_best else [hypotheses[0].text for hypotheses in found]
+
+        recordings, single = self._recordings("transcribe", audio, sample_rate, batch_size)
+        results = [None] * len(recordings)
+        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+            for n, result in zip(indices, read(self.predict_on_batch(batch)), strict=False):
+                results[n] = result
+        return results[0] if single else results
+
+    def align(self, audio, text, sample_rate=None, batch_size=8):
+        """When each word of a known text was said.
+
+        Args:
+            audio, sample_rate, batch_size: as for `transcribe`.
+            text: str, what is said in the recording; a list of str for a list of recordings.
+
+        Returns:
+            List of `Word` with start and end in seconds and the network's confidence; a list of these for a list.
+
+        Raises:
+            ValueError: as `transcribe`; a text has characters that the model does not have, or is too long for its
+                recording.
+
+        Example:
+
+        >>> recognizer = CTCRecognizer([keras.layers.Dense(8)])
+        >>> [word.text for word in recognizer.align(np.zeros(16000), "yes sir")]
+        ['yes', 'sir']
+        """
+        recordings, single = self._recordings("align", audio, sample_rate, batch_size)
+        wanted = [text] if single else list(text)
+        if isinstance(text, str) != single or len(wanted) != len(recordings):
+            raise ValueError(
+                f"`align` takes a text for each recording. Received: {len(recordings)} recordings, {text!r}."
+            )
+        token_ids = [self.tokenizer.encode(" ".join(t.split())) for t in wanted]
+        texts = token_texts(self.tokenizer)
+        results = [None] * len(recordings)
+        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+            for n, logits in zip(indices, np.asarray(self.predict_on_batch(batch)), strict=False):
+                real = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]  # labels are not put into padded frames
+                results[n] = list(timed_words(real, token_ids[n], texts, self.frame_seconds))
+        return results[0] if single else results
+
+    def _search(self, language_model, num_best):
+        """The beam search that `transcribe` uses, or None for greedy search."""
+        if language_model is None:
+            if num_best is None:
+                return None
+            if num_best == 1:
+                return functools.partial(greedy_hypotheses, self.tokenizer)
+            return CTCBeamSearch(self.tokenizer)
+        if isinstance(language_model, CTCBeamSearch):
+            return language_model
+        if isinstance(language_model, (str, os.PathLike)):
+            return CTCBeamSearch.from_preset(language_model, self.tokenizer)
+        return CTCBeamSearch(self.tokenizer, language_model)
+
+    def _recordings(self, method, audio, sample_rate, batch_size):
+        """(recordings as waveforms, whether there is a single one)"""
         if self.tokenizer is None or not self.include_top or self.front_end is None:
             raise ValueError(
-                "`transcribe` needs a tokenizer, the head and the front end. Received: "
+                f"`{method}` needs a tokenizer, the head and the front end. Received: "
                 f"tokenizer={self.tokenizer}, include_top={self.include_top}, front_end={self.front_end}. "
                 "Build the model with `tokenizer=...`, include_top=True and a front end."
             )
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
         single = not isinstance(audio, (list, tuple))
-        recordings = [_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)]
-        texts = [""] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
-            token_ids = ctc_greedy(self.predict_on_batch(batch))
-            for n, ids in zip(indices, token_ids, strict=False):
-                texts[n] = self.tokenizer.decode(ids).strip()
-        return texts[0] if single else texts
+        return [_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)], single
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

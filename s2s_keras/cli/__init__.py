@@ -6,7 +6,15 @@ import os
 import sys
 from pathlib import Path
 
-from s2s_keras.cli import conversion, processes, recipes, recognition, shards  # noqa: F401  (their commands join the app)
+from s2s_keras.cli import (  # noqa: F401  (their commands join the app)
+    conversion,
+    language_models,
+    processes,
+    recipes,
+    recognition,
+    shards,
+    transcription,
+)
 from s2s_keras.cli.app import app
 
 

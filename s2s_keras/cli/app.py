@@ -10,6 +10,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 BatchSizeOption = Annotated[int, typer.Option("--batch-size", min=1, help="Recordings at a time.")]
+LanguageModelOption = Annotated[
+    str | None,
+    typer.Option("--language-model", help="Name of one that ships (an4), or a file: ARPA, KenLM, or `save`'s."),
+]
 
 
 def _show_version(value):

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from s2s_keras.cli.app import BatchSizeOption, JsonOption, app, check_files, split_settings
+from s2s_keras.cli.app import BatchSizeOption, JsonOption, LanguageModelOption, app, check_files, split_settings
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Python file of a recipe (FILE.py:CLASS of several), or a run's folder.")
@@ -57,6 +57,10 @@ def evaluate(
     manifest: Annotated[Path | None, typer.Option(help=ManifestHelp)] = None,
     as_json: JsonOption = False,
     batch_size: BatchSizeOption = 8,
+    language_model: LanguageModelOption = None,
+    alpha: Annotated[float | None, typer.Option(min=0.0, help="Weight of the language model's natural log.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Score of each word.")] = None,
+    beam_width: Annotated[int | None, typer.Option(min=1, help="Texts that are followed side by side.")] = None,
 ):
     """Print word and character error rate on a manifest, or what a run has on its recipe's validation data.
 
@@ -66,7 +70,7 @@ def evaluate(
     check_files([manifest] if manifest else [])
     from s2s_keras.training import evaluate as evaluate_model
 
-    result = evaluate_model(source, manifest, batch_size)
+    result = evaluate_model(source, manifest, batch_size, language_model, alpha, beta, beam_width)
     if as_json:
         print(json.dumps(result))
         return

@@ -1,4 +1,4 @@
-"""Commands that recognize speech: transcribe, presets, demo."""
+"""Commands that recognize speech: presets, demo."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import s2s_keras
-from s2s_keras.cli.app import BatchSizeOption, JsonOption, app, check_files
+from s2s_keras.cli.app import JsonOption, app
 from s2s_keras.presets import list_presets
 
 CLIPS = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
@@ -17,24 +17,6 @@ TASK = "speech recognition"
 PresetOption = Annotated[
     str, typer.Option("--preset", help="Name of a preset, a folder, a hub handle, or the folder of a run.")
 ]
-
-
-@app.command()
-def transcribe(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files: wav, flac, ogg, mp3.")],
-    preset: PresetOption = "",
-    as_json: JsonOption = False,
-    batch_size: BatchSizeOption = 8,
-):
-    """Print what is said in audio files."""
-    check_files(files)
-    texts = load(preset).transcribe([str(file) for file in files], batch_size=batch_size)
-    if as_json:
-        rows = [{"file": str(file), "text": text} for file, text in zip(files, texts, strict=True)]
-        print(json.dumps(rows, indent=2))
-        return
-    for file, text in zip(files, texts, strict=True):
-        print(text if len(files) == 1 else f"{file}: {text}")
 
 
 @app.command()

@@ -23,7 +23,9 @@ def ctc_alignment(logits, labels):
 
     Reference: the Viterbi path over the states of Graves et al., Connectionist temporal classification, 2006.
     """
-    logits, labels = np.asarray(logits, "float64"), np.asarray(labels, "int64").reshape(-1)
+    from s2s_keras.decoding import _alignment_kernel  # numba takes a second to import
+
+    logits, labels = np.ascontiguousarray(logits, "float64"), np.asarray(labels, "int64").reshape(-1)
     if logits.ndim != 2:
         raise ValueError(f"Alignment expects logits of one utterance, (frames, vocabulary). Received: {logits.shape}.")
     if labels.size and not 0 < labels.min() <= labels.max() < logits.shape[1]:
@@ -37,21 +39,7 @@ def ctc_alignment(logits, labels):
         return np.zeros((0, 2), "int64")
     tokens = np.zeros(2 * len(labels) + 1, "int64")  # blanks around and between the labels
     tokens[1::2] = labels
-    skippable = np.zeros(len(tokens), bool)  # the blank before this state may be left out
-    skippable[3::2] = labels[1:] != labels[:-1]
-    score = np.full(len(tokens), -np.inf)
-    score[:2] = logits[0, tokens[:2]]
-    steps = np.zeros((len(logits), len(tokens)), "int64")
-    for t in range(1, len(logits)):
-        one = np.concatenate([[-np.inf], score[:-1]])
-        two = np.where(skippable, np.concatenate([[-np.inf, -np.inf], score[:-2]]), -np.inf)
-        ways = np.stack([score, one, two])
-        steps[t] = ways.argmax(0)
-        score = ways.max(0) + logits[t, tokens]
-    state = len(tokens) - 1 if score[-1] >= score[-2] else len(tokens) - 2
     path = np.zeros(len(logits), "int64")
-    for t in range(len(logits) - 1, -1, -1):
-        path[t] = state
-        state -= steps[t, state]
+    _alignment_kernel.best_path(logits, tokens, path)
     states = np.arange(1, len(tokens), 2)
     return np.stack([np.searchsorted(path, states), np.searchsorted(path, states, side="right")], axis=1)

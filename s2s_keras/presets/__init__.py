@@ -1,4 +1,4 @@
-"""The presets that ship inside the package: one folder each, with config, weights, tokenizer, card and licences."""
+"""What ships inside the package, a folder each with card and licences: presets, and language models for search."""
 
 import json
 from pathlib import Path
@@ -25,4 +25,24 @@ def preset_names():
 def preset_path(name):
     """The folder of a preset that ships with the package, or None if there is none of that name."""
     folder = FOLDER / str(name)
+    return folder if str(name).isidentifier() and (folder / "card.json").is_file() else None
+
+
+def list_language_models():
+    """The language models that ship: a list of dicts with name, task, data, licence, order, alpha, beta and metrics.
+
+    alpha and beta are the weights that suited the development set, see `s2s_keras.decoding.CTCBeamSearch`.
+
+    Example:
+
+    >>> [card["name"] for card in list_language_models()]
+    ['an4']
+    """
+    cards = sorted(FOLDER.glob("language_models/*/card.json"))
+    return [json.loads(card.read_text(encoding="utf-8")) for card in cards]
+
+
+def language_model_path(name):
+    """The folder of a language model that ships with the package, or None if there is none of that name."""
+    folder = FOLDER / "language_models" / str(name)
     return folder if str(name).isidentifier() and (folder / "card.json").is_file() else None

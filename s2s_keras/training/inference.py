@@ -9,6 +9,7 @@ from pathlib import Path
 
 from s2s_keras.applications import Application
 from s2s_keras.data import AudioReader, load_manifest
+from s2s_keras.decoding import CTCBeamSearch
 from s2s_keras.metrics import character_error_rate, word_error_rate
 from s2s_keras.training.recipe import load_recipe
 from s2s_keras.training.run_folder import RunFolder
@@ -50,7 +51,7 @@ def find_run(source):
     return None
 
 
-def evaluate(source, manifest=None, batch_size=8):
+def evaluate(source, manifest=None, batch_size=8, language_model=None, alpha=None, beta=None, beam_width=None):
     """Measures a preset, or the best checkpoint of a run.
 
     Args:
@@ -58,6 +59,10 @@ def evaluate(source, manifest=None, batch_size=8):
         manifest: str, path or None, what to measure it on, see `s2s_keras.data.load_manifest`. Default None: the
             validation data of the run's recipe, with its loss and metrics.
         batch_size: int, recordings at a time. Default 8.
+        language_model: str, path or None, what `CTCBeamSearch.from_preset` takes: the search has that language model.
+        alpha: float or None, weight of the language model. None: as stored with it.
+        beta: float or None, for each word. None: as stored with the language model.
+        beam_width: int or None. Default None: 128 with a language model, else greedy search.
 
     Returns:
         Dict. On a manifest "wer" and "cer", fractions over the whole set; "utterances"; "seconds" of audio; and "rtf",
@@ -65,7 +70,7 @@ def evaluate(source, manifest=None, batch_size=8):
         validation data its loss and metrics.
 
     Raises:
-        ValueError: as `load_model`; a preset without a manifest; or audio that cannot be read.
+        ValueError: as `load_model`; a preset without a manifest; no such language model; or audio that cannot be read.
 
     Example:
 
@@ -78,8 +83,9 @@ def evaluate(source, manifest=None, batch_size=8):
     if manifest is None:
         return _evaluate_run(source)
     utterances, model = load_manifest(manifest), load_model(source)
+    search = _search(model, language_model, alpha=alpha, beta=beta, beam_width=beam_width)
     start = time.perf_counter()
-    rows = list(_transcribe(model, utterances, batch_size))
+    rows = list(_transcribe(model, utterances, batch_size, search))
     elapsed = time.perf_counter() - start
     references, hypotheses = [u.text for u, _, _ in rows], [text for _, text, _ in rows]
     seconds = sum(length for _, _, length in rows)
@@ -170,7 +176,17 @@ def _txt(file):
 _WRITERS = {".csv": _csv, ".jsonl": _jsonl, ".txt": _txt}
 
 
-def _transcribe(model, utterances, batch_size):
+def _search(model, language_model, **settings):
+    """The beam search that the settings ask for, or None for greedy search."""
+    settings = {key: value for key, value in settings.items() if value is not None}
+    if language_model is not None:
+        return CTCBeamSearch.from_preset(language_model, model.tokenizer, **settings)
+    if {"alpha", "beta"} & settings.keys():
+        raise ValueError("alpha and beta weigh a language model. Name one (--language-model NAME_OR_FILE).")
+    return CTCBeamSearch(model.tokenizer, **settings) if settings else None
+
+
+def _transcribe(model, utterances, batch_size, search=None):
     """(utterance, text, seconds) of every utterance, in order; a part of the recordings is in memory at a time."""
     if not hasattr(model, "transcribe"):
         raise ValueError(f"The model {model.name} has no method `transcribe`. Expected a recognizer of speech.")
@@ -178,7 +194,7 @@ def _transcribe(model, utterances, batch_size):
     for start in range(0, len(utterances), size):
         part = utterances[start : start + size]
         recordings = list(map(reader, part))
-        texts = model.transcribe(recordings, batch_size=batch_size)
+        texts = model.transcribe(recordings, batch_size=batch_size, language_model=search)
         for utterance, text, recording in zip(part, texts, recordings, strict=True):
             yield utterance, text, len(recording) / model.sample_rate
 
