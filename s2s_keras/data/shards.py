@@ -220,20 +220,8 @@ def _fingerprint(items, format):
     digest = hashlib.sha256(format.encode())
     for number, u, seconds, size in items:
         changed = os.stat(u.audio).st_mtime_ns
-        fields = (
-            number,
-            u.audio,
-            u.text,
-            u.offset,
-            u.duration,
-            u.label,
-            u.speaker,
-            u.byte_offset,
-            seconds,
-            size,
-            changed,
-        )
-        digest.update(json.dumps(fields).encode())
+        fields = (number, u.audio, u.text, u.offset, u.duration, u.label, u.speaker, u.byte_offset)
+        digest.update(json.dumps((*fields, seconds, size, changed)).encode())
     return digest.hexdigest()
 
 
