@@ -16,6 +16,7 @@ __all__ = [
     "ops",
     "optimizers",
     "presets",
+    "reports",
     "tokenizers",
     "training",
     "visualization",

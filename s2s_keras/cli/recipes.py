@@ -61,6 +61,8 @@ def evaluate(
     alpha: Annotated[float | None, typer.Option(min=0.0, help="Weight of the language model's natural log.")] = None,
     beta: Annotated[float | None, typer.Option(help="Score of each word.")] = None,
     beam_width: Annotated[int | None, typer.Option(min=1, help="Texts that are followed side by side.")] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write about the errors on the manifest.")] = None,
+    playable: Annotated[int, typer.Option(min=0, help="Utterances of the page that can be played, the worst.")] = 20,
 ):
     """Print word and character error rate on a manifest, or what a run has on its recipe's validation data.
 
@@ -70,11 +72,14 @@ def evaluate(
     check_files([manifest] if manifest else [])
     from s2s_keras.training import evaluate as evaluate_model
 
-    result = evaluate_model(source, manifest, batch_size, language_model, alpha, beta, beam_width)
+    search = {"language_model": language_model, "alpha": alpha, "beta": beta, "beam_width": beam_width}
+    result = evaluate_model(source, manifest, batch_size, **search, report=report, num_playable=playable)
     if as_json:
         print(json.dumps(result))
         return
     _print_table(result, f"{source} on {manifest.name if manifest else 'the validation data'}")
+    if report:
+        print(f"Report: {report}")
 
 
 @app.command()

@@ -51,7 +51,8 @@ def _read(root, part):
         found = [stem + extension for extension in _EXTENSIONS if os.path.isfile(stem + extension)]
         if not found:
             raise UtteranceError("missing file", where, f"none of {stem}{{{','.join(_EXTENSIONS)}}} exists.")
-        utterances.append(Utterance(found[0], match[1].strip().lower(), manifest=transcripts, line=number))
+        text, speaker = match[1].strip().lower(), match[2].partition("-")[2].partition("-")[0] or None
+        utterances.append(Utterance(found[0], text, manifest=transcripts, line=number, speaker=speaker))
     return utterances
 
 

@@ -56,4 +56,4 @@ def _chapter(path):
                 raise UtteranceError(
                     "missing file", f"{path}, line {number}", f"the audio file {audio} does not exist."
                 )
-            yield Utterance(audio, text.lower(), manifest=path, line=number)
+            yield Utterance(audio, text.lower(), manifest=path, line=number, speaker=name.split("-")[0])

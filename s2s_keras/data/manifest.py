@@ -45,6 +45,7 @@ class Utterance:
         byte_offset: int or None, where in `audio`, then a shard of many recordings, the bytes of this one begin; None
             means that the file is one recording. Default None.
         num_bytes: int or None, how many bytes of the shard are this recording. Default None.
+        speaker: str or None, who speaks. Default None.
 
     Example:
 
@@ -61,6 +62,7 @@ class Utterance:
     label: object = None
     byte_offset: int | None = None
     num_bytes: int | None = None
+    speaker: str | None = None
 
     @property
     def where(self):
@@ -72,9 +74,9 @@ def load_manifest(path, on_bad=None):
     """Reads a manifest: which audio files there are and what is said in them.
 
     Two formats are told apart by the file's first line. NeMo's JSON lines, one object per line with `audio_filepath`
-    and `text`, and if wished `duration` and `offset` in seconds and a `label`; `byte_offset` and `num_bytes` where the
-    file is a shard of many recordings (see `write_shards`); other keys are ignored. OpenSeq2Seq's CSV with the header
-    `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
+    and `text`, and if wished `duration` and `offset` in seconds, a `speaker` and a `label`; `byte_offset` and
+    `num_bytes` where the file is a shard of many recordings (see `write_shards`); other keys are ignored. OpenSeq2Seq's
+    CSV with the header `wav_filename,wav_filesize,transcript`. Relative audio paths start at the manifest's folder.
 
     Args:
         path: str or path-like, the manifest.
@@ -177,6 +179,7 @@ def _utterance(row, path, sizes):
         raise UtteranceError("bad line", where, f"'duration' must be seconds above 0, got {duration!r}.")
     if offset is not None and not (_is_number(offset) and offset >= 0):
         raise UtteranceError("bad line", where, f"'offset' must be seconds, 0 or above, got {offset!r}.")
+    speaker = None if row.get("speaker") in (None, "") else str(row["speaker"])
     part = row.get("byte_offset"), row.get("num_bytes")
     audio = row[audio_key]
     if audio not in sizes:
@@ -184,7 +187,7 @@ def _utterance(row, path, sizes):
         if not os.path.isfile(found):
             raise UtteranceError("missing file", where, f"the audio file {found} does not exist.")
         if part == (None, None):
-            return Utterance(found, row[text_key], duration, offset, path, line, row.get("label"))
+            return Utterance(found, row[text_key], duration, offset, path, line, row.get("label"), speaker=speaker)
         sizes[audio] = (found, os.path.getsize(found))
     found, size = sizes[audio]
     if part != (None, None):
@@ -193,7 +196,7 @@ def _utterance(row, path, sizes):
         if sum(part) > size:
             message = f"{found}{_named(row)} is cut off: it ends at byte {size}, the recording at {sum(part)}."
             raise UtteranceError("damaged shard", where, message)
-    return Utterance(found, row[text_key], duration, offset, path, line, row.get("label"), *part)
+    return Utterance(found, row[text_key], duration, offset, path, line, row.get("label"), *part, speaker)
 
 
 def _named(row):

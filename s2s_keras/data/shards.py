@@ -174,6 +174,8 @@ def _write(path, items, format):
         row = {"text": utterance.text, "duration": round(seconds, 6)}
         if utterance.label is not None:
             row["label"] = utterance.label
+        if utterance.speaker is not None:
+            row["speaker"] = utterance.speaker
         start = shard.add(key, suffix, audio, row)
         row |= {"key": key, "byte_offset": start, "num_bytes": len(audio)}
         rows.append({"audio_filepath": os.path.basename(path), **row})
@@ -218,8 +220,8 @@ def _fingerprint(items, format):
     digest = hashlib.sha256(format.encode())
     for number, u, seconds, size in items:
         changed = os.stat(u.audio).st_mtime_ns
-        fields = (number, u.audio, u.text, u.offset, u.duration, u.label, u.byte_offset, seconds, size, changed)
-        digest.update(json.dumps(fields).encode())
+        fields = (number, u.audio, u.text, u.offset, u.duration, u.label, u.speaker, u.byte_offset)
+        digest.update(json.dumps((*fields, seconds, size, changed)).encode())
     return digest.hexdigest()
 
 

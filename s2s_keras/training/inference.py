@@ -2,15 +2,21 @@
 
 import contextlib
 import csv
+import functools
 import json
 import os
 import time
 from pathlib import Path
 
+import keras
+
+from s2s_keras import __version__
 from s2s_keras.applications import Application
 from s2s_keras.data import AudioReader, load_manifest
 from s2s_keras.decoding import CTCBeamSearch
 from s2s_keras.metrics import character_error_rate, word_error_rate
+from s2s_keras.reports import Recognition, recognition_report
+from s2s_keras.reports.recognition import check_report_path
 from s2s_keras.training.recipe import load_recipe
 from s2s_keras.training.run_folder import RunFolder
 from s2s_keras.training.runner import best_model, default_folder, for_fit
@@ -51,7 +57,17 @@ def find_run(source):
     return None
 
 
-def evaluate(source, manifest=None, batch_size=8, language_model=None, alpha=None, beta=None, beam_width=None):
+def evaluate(
+    source,
+    manifest=None,
+    batch_size=8,
+    language_model=None,
+    alpha=None,
+    beta=None,
+    beam_width=None,
+    report=None,
+    num_playable=20,
+):
     """Measures a preset, or the best checkpoint of a run.
 
     Args:
@@ -63,6 +79,9 @@ def evaluate(source, manifest=None, batch_size=8, language_model=None, alpha=Non
         alpha: float or None, weight of the language model. None: as stored with it.
         beta: float or None, for each word. None: as stored with the language model.
         beam_width: int or None. Default None: 128 with a language model, else greedy search.
+        report: str, path or None, an HTML file to write about the errors on the manifest, see
+            `s2s_keras.reports.recognition_report`. Default None.
+        num_playable: int, how many utterances of the report can be played, the worst ones. Default 20.
 
     Returns:
         Dict. On a manifest "wer" and "cer", fractions over the whole set; "utterances"; "seconds" of audio; and "rtf",
@@ -70,7 +89,8 @@ def evaluate(source, manifest=None, batch_size=8, language_model=None, alpha=Non
         validation data its loss and metrics.
 
     Raises:
-        ValueError: as `load_model`; a preset without a manifest; no such language model; or audio that cannot be read.
+        ValueError: as `load_model`; a preset or a report without a manifest; no such language model; no folder for the
+            report; or audio that cannot be read.
 
     Example:
 
@@ -80,7 +100,11 @@ def evaluate(source, manifest=None, batch_size=8, language_model=None, alpha=Non
     >>> result["wer"] < 0.2, result["utterances"]
     (True, 5)
     """
+    if report is not None:
+        check_report_path(report)
     if manifest is None:
+        if report is not None:
+            raise ValueError("A report is about the recordings of a manifest. Give one (--manifest FILE).")
         return _evaluate_run(source)
     utterances, model = load_manifest(manifest), load_model(source)
     search = _search(model, language_model, alpha=alpha, beta=beta, beam_width=beam_width)
@@ -89,13 +113,39 @@ def evaluate(source, manifest=None, batch_size=8, language_model=None, alpha=Non
     elapsed = time.perf_counter() - start
     references, hypotheses = [u.text for u, _, _ in rows], [text for _, text, _ in rows]
     seconds = sum(length for _, _, length in rows)
-    return {
+    result = {
         "wer": word_error_rate(references, hypotheses).rate,
         "cer": character_error_rate(references, hypotheses).rate,
         "utterances": len(utterances),
         "seconds": round(seconds, 3),
         "rtf": round(elapsed / seconds, 4),
     }
+    if report is not None:
+        facts = {
+            "model": source,
+            "data": manifest,
+            "search": _describe(search, language_model),
+            "audio": f"{seconds:,.1f} s in {len(rows):,} utterances, real-time factor {result['rtf']:.3f}",
+            "made": f"{time.strftime('%Y-%m-%d %H:%M')}, s2s_keras {__version__}, {keras.backend.backend()}",
+        }
+        title = f"{Path(source).name} on {Path(manifest).name}"
+        recognition_report(report, _recognitions(model, rows), title, facts, num_playable, model.sample_rate)
+    return result
+
+
+def _recognitions(model, rows):
+    reader = AudioReader(model.sample_rate)
+    for utterance, text, seconds in rows:
+        line = "" if utterance.line is None else f", line {utterance.line}"
+        name, audio = f"{Path(utterance.audio).name}{line}", functools.partial(reader, utterance)
+        yield Recognition(utterance.text, text, name, seconds, utterance.speaker, audio)
+
+
+def _describe(search, language_model):
+    if search is None:
+        return "greedy"
+    model = f", language model {language_model}, alpha {search.alpha:g}, beta {search.beta:g}"
+    return f"beam of {search.beam_width}{'' if language_model is None else model}"
 
 
 def _evaluate_run(source):

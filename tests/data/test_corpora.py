@@ -44,6 +44,7 @@ def test_an4_holds_out_by_speaker(tmp_path):
     assert [len(corpus[part]) for part in ("train", "dev", "test")] == [20, 100, 1]
     assert all("mzzz" in u.audio for u in corpus["train"])
     assert sum("faaa" in u.audio for u in corpus["dev"]) == 60
+    assert {u.speaker for u in corpus["train"]} == {"mzzz"} and corpus["test"][0].speaker == "mxxx"
     assert corpus["test"][0].text == "yes" and corpus["test"][0].where.endswith("an4_test.transcription, line 1")
 
 
@@ -73,6 +74,7 @@ def test_librispeech(tmp_path):
     assert [os.path.basename(u.audio) for u in both] == [
         f"{speaker}-1-000{n}.flac" for speaker in (*range(116, 122), 84) for n in range(2)
     ]
+    assert [u.speaker for u in both][::2] == [*map(str, range(116, 122)), "84"]
     os.unlink(both[1].audio)
     with pytest.raises(ValueError, match=r"116-1\.trans\.txt, line 2: the audio file .* does not exist"):
         load_librispeech(tmp_path, "dev-other")

@@ -24,12 +24,12 @@ def test_json_lines(folder):
         folder,
         {"audio_filepath": "wavs/a.wav", "duration": 1.5, "text": "yes", "speaker": "x", "label": "dog"},
         "",
-        {"audio_filepath": str(folder / "wavs/b.wav"), "text": "grüß", "offset": 0, "duration": 2},
+        {"audio_filepath": str(folder / "wavs/b.wav"), "text": "grüß", "offset": 0, "duration": 2, "speaker": 7},
     )
     a, b = str(folder / "wavs/a.wav"), str(folder / "wavs/b.wav")
     assert load_manifest(path) == [
-        Utterance(a, "yes", 1.5, None, path, 1, "dog"),
-        Utterance(b, "grüß", 2, 0, path, 3),
+        Utterance(a, "yes", 1.5, None, path, 1, "dog", speaker="x"),
+        Utterance(b, "grüß", 2, 0, path, 3, speaker="7"),
     ]
 
 

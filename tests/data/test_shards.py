@@ -22,7 +22,14 @@ def corpus(write_corpus, tmp_path):
     """A manifest of six files and, on line 7, of 0.1 s out of the first."""
     path = write_corpus(DURATIONS, TEXTS)
     with open(path, "a") as file:
-        row = {"audio_filepath": "train.jsonl-0.wav", "offset": 0.1, "duration": 0.1, "text": "part", "label": "x"}
+        row = {
+            "audio_filepath": "train.jsonl-0.wav",
+            "offset": 0.1,
+            "duration": 0.1,
+            "text": "part",
+            "label": "x",
+            "speaker": "ann",
+        }
         file.write(json.dumps(row) + "\n")
     return path
 
@@ -37,7 +44,7 @@ def test_shards_read_as_the_files_do(corpus, tmp_path, format):
     names = sorted(os.listdir(tmp_path / "out"))
     assert sum(name.endswith(f".{format}") for name in names) == 3 and os.path.basename(path) == "train.jsonl"
     files, packed = load_manifest(corpus), load_manifest(path)
-    assert [(u.text, u.label) for u in packed] == [(u.text, u.label) for u in files]
+    assert [(u.text, u.label, u.speaker) for u in packed] == [(u.text, u.label, u.speaker) for u in files]
     assert [u.duration for u in packed] == pytest.approx([*DURATIONS, 0.1])
     assert all(u.offset is None and u.byte_offset for u in packed)
     reader = speech_dataset(path, AnyText(), 2).reader
@@ -83,7 +90,12 @@ def test_tar_is_what_webdataset_reads(corpus, tmp_path):
     assert list(members)[:2] == ["000000000_train-jsonl-0.wav", "000000000_train-jsonl-0.json"]
     assert all(name.split(".")[0].startswith(f"{n // 2:09d}") for n, name in enumerate(members))
     assert json.loads(members["000000002_train-jsonl-2.json"]) == {"text": "ü", "duration": 0.2}
-    assert json.loads(members["000000006_train-jsonl-0.json"]) == {"text": "part", "duration": 0.1, "label": "x"}
+    assert json.loads(members["000000006_train-jsonl-0.json"]) == {
+        "text": "part",
+        "duration": 0.1,
+        "label": "x",
+        "speaker": "ann",
+    }
     assert members["000000006_train-jsonl-0.flac"][:4] == b"fLaC"
 
 
