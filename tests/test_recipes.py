@@ -8,7 +8,6 @@ import soundfile
 
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
-from s2s_keras.training.runner import compile_model
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
@@ -38,8 +37,7 @@ def test_recipe_of_two_losses_has_a_network_and_batches(shared):
     inputs, targets = recipe.training_data(model)[0]
     assert set(inputs) == set(model.input)
     assert set(targets) == set(recipe.loss()) == set(recipe.loss_weights())
-    compile_model(recipe, model, 1)
-    assert np.isfinite(model.evaluate(inputs, targets, verbose=0, return_dict=True)["ctc_wer"])
+    assert [metric.name for metric in recipe.metrics(model)["ctc"]] == ["wer"]
 
 
 @pytest.fixture(scope="module")
