@@ -17,6 +17,8 @@ RECIPES = Path(__file__).resolve().parents[1] / "recipes"
     [
         ("jasper_mini_an4", {"width": "0.25"}, 85981),
         ("mixed_families_an4", {"filters": "16,16,16", "hidden_dim": 8}, 5021),
+        ("wav2letter_mini_an4_en", {"width": "0.25", "regularize": "yes"}, 220925),
+        ("deep_speech_mini_an4_en", {"width": "0.125"}, 235005),
     ],
 )
 def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
