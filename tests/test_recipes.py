@@ -8,7 +8,6 @@ import soundfile
 
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
-from s2s_keras.training.runner import compile_model
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
@@ -18,6 +17,8 @@ RECIPES = Path(__file__).resolve().parents[1] / "recipes"
     [
         ("jasper_mini_an4", {"width": "0.25"}, 85981),
         ("mixed_families_an4", {"filters": "16,16,16", "hidden_dim": 8}, 5021),
+        ("wav2letter_mini_an4_en", {"width": "0.25", "regularize": "yes"}, 220925),
+        ("deep_speech_mini_an4_en", {"width": "0.125"}, 235005),
     ],
 )
 def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
@@ -38,8 +39,7 @@ def test_recipe_of_two_losses_has_a_network_and_batches(shared):
     inputs, targets = recipe.training_data(model)[0]
     assert set(inputs) == set(model.input)
     assert set(targets) == set(recipe.loss()) == set(recipe.loss_weights())
-    compile_model(recipe, model, 1)
-    assert np.isfinite(model.evaluate(inputs, targets, verbose=0, return_dict=True)["ctc_wer"])
+    assert [metric.name for metric in recipe.metrics(model)["ctc"]] == ["wer"]
 
 
 @pytest.fixture(scope="module")

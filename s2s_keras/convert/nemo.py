@@ -38,7 +38,8 @@ def load_model(path):
 
     >>> load_model("missing.nemo")
     Traceback (most recent call last):
-    ValueError: 'missing.nemo' is no readable .nemo archive: ...
+    ValueError: 'missing.nemo' is no readable .nemo archive: expected a tar of model_config.yaml and model_weights.ckpt.
+        Is it cut short? FileNotFoundError: [Errno 2] No such file or directory: 'missing.nemo'
 
     Reference:
         - [NeMo](https://arxiv.org/abs/1909.09577). How it differs from this package: blank is its last token and 0

@@ -46,7 +46,7 @@ def load_model(checkpoint, application, front_end=None, **arguments):
 
     >>> load_model({}, "Jasper10x6")
     Traceback (most recent call last):
-    ValueError: There is no recognizer 'Jasper10x6'. Close: Jasper10x5, Jasper10x3, Jasper5x3.
+    ValueError: There is no recognizer 'Jasper10x6'. Close: Jasper10x5, Jasper10x3, Jasper.
     """
     family = getattr(applications, application, None)
     if not (isinstance(family, type) and issubclass(family, applications.CTCRecognizer)):

@@ -36,6 +36,7 @@ class BeamDecoder:
             alpha=numbers.alpha * LN10,
             beta=float(beta),
             unknown=float(numbers.unknown_score),
+            lost=float(numbers.unknown_score) if compiled and rules.level == WORDS else 0.0,
             gain=max(0.0, beta) + max(0.0, numbers.unknown_score) + _hot_gain(rules),
             token_cutoff=float(numbers.token_cutoff),
             beam_cutoff=float(numbers.beam_cutoff),
@@ -96,7 +97,7 @@ class BeamDecoder:
             known = not hasattr(self.word_model, "__contains__") or word in self.word_model
             node["word_context"], node["word_score"] = (
                 len(contexts),
-                words.weighted(self.options, float(log10_probability), int(known)),
+                words.weighted(self.options, float(log10_probability), not known),
             )
             contexts.append(context)
 

@@ -139,7 +139,7 @@ def propose(rules, options, state):
             if rules.level == TOKENS:
                 score += followers[i, s].score
             if rules.walks:
-                score += walk(rules, nodes[beam[i].node], tokens[slots[s].token])[2]
+                score += walk(rules, nodes[beam[i].node], tokens[slots[s].token], options.lost)[2]
             if score > bound:  # not so where a word or token has no score, which is NaN
                 if size == len(pool):
                     size, bound = options.beam_width, reduce(pool, options.beam_width, bound)
@@ -149,13 +149,13 @@ def propose(rules, options, state):
 
 
 @inner
-def make_node(rules, node, parent, token, ending, follower):
+def make_node(rules, node, parent, token, lost, ending, follower):
     """Fill in what a new node inherits and what its token adds; its parent and token are there."""
     node.position, node.word_score = -1, np.nan
     if rules.level == NO_MODEL and not rules.walks:
         node.lexicon, node.hot, node.pending, node.extra, node.context = 0, 0, 0, 0.0, 0
         return
-    node.lexicon, node.hot, score, node.pending = walk(rules, parent, token)
+    node.lexicon, node.hot, score, node.pending = walk(rules, parent, token, lost)
     node.extra, node.context = parent.extra + score, parent.context
     if rules.level == TOKENS:
         node.extra += follower.score
@@ -194,7 +194,7 @@ def end_frame(rules, options, state):
                 node = nodes[num_nodes]
                 node.parent, node.token = prefix.node, token
                 follower = followers[i if by_token else 0, s if by_token else 0]
-                make_node(rules, node, nodes[prefix.node], tokens[token], prefix.ending, follower)
+                make_node(rules, node, nodes[prefix.node], tokens[token], options.lost, prefix.ending, follower)
                 num_nodes += 1
             candidate.score = slots[s].log_prob + (prefix.blank if token == prefix.token else prefix.total)
             candidate.origin, candidate.slot = -1, table[place]

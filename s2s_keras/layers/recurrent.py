@@ -9,6 +9,14 @@ from s2s_keras.ops.masks import apply_mask
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
+class Float32Orthogonal(keras.initializers.Orthogonal):
+    """Keras' initializer, computed in float32: JAX cannot decompose a matrix of half precision."""
+
+    def __call__(self, shape, dtype=None):
+        return ops.cast(super().__call__(shape, dtype="float32"), dtype or keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class LSTM(keras.layers.LSTM):
     """`keras.layers.LSTM`, faster: the same arguments, weights and numbers.
 
@@ -41,6 +49,9 @@ class LSTM(keras.layers.LSTM):
         - [Long short-term memory](https://www.bioinf.jku.at/publications/older/2604.pdf). `keras.layers.LSTM` repeats
           the last real output at padded frames.
     """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **{"recurrent_initializer": Float32Orthogonal(), **kwargs})
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Keras' hook for the loop over time: last output, all outputs and the last states."""
@@ -77,6 +88,9 @@ class GRU(keras.layers.GRU):
         - [Learning phrase representations](https://arxiv.org/abs/1406.1078), section 2.3, version 1 (the reset gate
           after the matrix product, as in cuDNN).
     """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **{"recurrent_initializer": Float32Orthogonal(), **kwargs})
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Keras' hook for the loop over time: last output, all outputs and the last state."""

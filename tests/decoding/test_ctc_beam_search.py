@@ -169,23 +169,33 @@ class KenLMModel:
         return word in self.model
 
 
-@pytest.mark.parametrize("limits", [INFINITE, {"beam_width": 5}])
-def test_models_of_other_makes_give_the_same(limits, monkeypatch):
+def test_models_of_other_makes_give_the_same(monkeypatch):
     import sys
     import types
 
+    monkeypatch.setitem(sys.modules, "kenlm", types.SimpleNamespace(State=type("State", (), {})))
     model = train_ngram(TEXTS, 3, discount_fallback=FALLBACK)
-    logits = np.stack([random_logits(seed, frames=12) for seed in range(3)])
-    state = type("State", (), {})
-    monkeypatch.setitem(sys.modules, "kenlm", types.SimpleNamespace(State=state))
-    results = [
-        CTCBeamSearch(TOKENIZER, other, **{"beam_width": 300, **limits})(logits, num_best=5)
+    logits = np.stack([random_logits(seed, frames=6) for seed in range(3)])
+    expected, *others = [
+        CTCBeamSearch(TOKENIZER, other, beam_width=2000, **INFINITE)(logits, num_best=50)
         for other in (model, WordModel(model), KenLMModel(model))
     ]
-    for other in results[1:]:
-        for row, expected in zip(other, results[0], strict=True):
-            assert [h.token_ids for h in row] == [h.token_ids for h in expected]
-            assert [h.score for h in row] == pytest.approx([h.score for h in expected], abs=1e-5)
+    for other in others:
+        for row, expected_row in zip(other, expected, strict=True):
+            assert [h.token_ids for h in row] == [h.token_ids for h in expected_row]
+            assert [h.score for h in row] == pytest.approx([h.score for h in expected_row], abs=1e-5)
+
+
+def test_words_without_end_do_not_fill_the_beam():
+    """Without spaces no word pays; one that the language model cannot have pays as soon as that is certain."""
+    model = train_ngram(["a b", "b a"], 2, discount_fallback=FALLBACK)
+    path = TOKENIZER.encode("a b a b a b a b")
+    logits = np.full((1, 2 * len(path), 4), -3.0, "float32")
+    logits[0, 0::2, 0] = 3.0
+    logits[0, np.arange(1, 2 * len(path), 2), path] = 3.0
+    logits[0, 3::4, 0] = 4.0  # every space is doubtful
+    search = CTCBeamSearch(TOKENIZER, model, alpha=1.0, beta=0.0, beam_width=3)
+    assert search(logits)[0][0].text == "a b a b a b a b"
 
 
 def test_equals_tensorflow_without_a_language_model():

@@ -62,3 +62,12 @@ def test_one_trace_serves_all_lengths():
     model = keras.Model(x, layer(x))
     for frames in (3, 6):
         assert model.predict_on_batch(np.zeros((2, frames, 2), "float32")).shape == (2, 3)
+
+
+@pytest.mark.parametrize("cell", [LSTM, GRU])
+def test_weights_of_half_precision(cell):
+    layer = cell(4, dtype="float16")
+    layer.build((None, None, 3))
+    kernel = ops.convert_to_numpy(layer.cell.recurrent_kernel)
+    assert kernel.dtype == "float16"
+    np.testing.assert_allclose(np.float32(kernel) @ np.float32(kernel).T, np.eye(4), rtol=0, atol=0.01)
