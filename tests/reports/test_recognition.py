@@ -237,6 +237,22 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
         recognition_report(path, [])
 
 
+def test_a_disk_that_is_full_leaves_the_page_as_it_was(monkeypatch, tmp_path):
+    path, written, write_bytes = tmp_path / "report.html", [], Path.write_bytes
+
+    def write(self, content):
+        written.append(self)
+        write_bytes(self, content[: len(written)])
+        if len(written) > 1:
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    assert recognition_report(path, [Recognition("a", "b")]).read_bytes() == b"<"
+    with pytest.raises(OSError, match="no space"):
+        recognition_report(path, [Recognition("a", "b")])
+    assert path.read_bytes() == b"<" and list(tmp_path.iterdir()) == [path] and path not in written
+
+
 def test_text_that_is_not_unicode_is_replaced(write):
     assert "?" in [text for _, _, text in write([Recognition("a", "\ud800")]).find("ins")]
 
