@@ -200,3 +200,52 @@ def _draw_words(axes, spans, letter):
             fontsize=12,
             fontweight="bold",
         )
+
+
+def plot_tuning(trials, path=None):
+    """Draw the word error rates of a search's weights: a map of a grid, points of random draws.
+
+    Args:
+        trials: list of `Trial`, as `s2s_keras.decoding.tune` gives.
+        path: str or path, where to write the picture; None writes nothing.
+
+    Returns:
+        A `matplotlib.figure.Figure`. The best trial is marked.
+
+    Raises:
+        ValueError: there is no trial.
+
+    Example:
+
+    >>> from s2s_keras.decoding import Trial
+    >>> plot_tuning([Trial(0.5, 1.0, 0.06), Trial(0.5, 0.0, 0.09)]).axes[0].get_xlabel()
+    'alpha'
+    """
+    from matplotlib.figure import Figure
+
+    if not trials:
+        raise ValueError("`plot_tuning` needs at least one trial. Received: none.")
+    alphas, betas, rates = (np.array(column) for column in zip(*trials, strict=True))
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    axes = figure.subplots()
+    columns, rows = np.unique(alphas), np.unique(betas)
+    if len(columns) * len(rows) == len(trials):
+        grid = np.empty((len(rows), len(columns)))
+        grid[np.searchsorted(rows, betas), np.searchsorted(columns, alphas)] = rates
+        image = axes.imshow(100 * grid, origin="lower", aspect="auto", cmap="viridis_r")
+        axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
+        axes.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
+        for (row, column), rate in np.ndenumerate(grid):
+            axes.text(column, row, f"{100 * rate:.2f}", ha="center", va="center", fontsize=8, color="white")
+        best = np.searchsorted(columns, trials[0].alpha), np.searchsorted(rows, trials[0].beta)
+    else:
+        image = axes.scatter(alphas, betas, c=100 * rates, cmap="viridis_r", s=60)
+        best = trials[0].alpha, trials[0].beta
+    axes.scatter(*best, marker="s", s=900, facecolors="none", edgecolors=TEXT_COLOR, linewidths=2)
+    axes.set_xlabel("alpha")
+    axes.set_ylabel("beta")
+    axes.set_title(f"best: alpha {trials[0].alpha:g}, beta {trials[0].beta:g}, WER {trials[0].wer:.2%}")
+    figure.colorbar(image, ax=axes, label="WER (%)")
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure

@@ -89,6 +89,39 @@ def test_transcribe_prints_text(run, preset):
     assert len(two) == 2
 
 
+def test_transcribe_takes_folders_and_patterns(run, preset):
+    by_name = run("transcribe", *FILES, "--preset", preset, "--json")[1]
+    assert run("transcribe", CLIPS, "--preset", preset, "--json")[1] == by_name
+    assert run("transcribe", f"{CLIPS}/*.flac", "--preset", preset, "--json")[1] == by_name
+
+
+def test_transcribe_tells_times_in_every_format(run, preset, tmp_path):
+    from s2s_keras.applications import from_preset
+    from s2s_keras.decoding import to_ctm, to_srt, to_vtt
+
+    arguments = ("transcribe", FILES[0], "--preset", preset, "--language-model", "an4")
+    [best] = from_preset(preset).transcribe(FILES[0], language_model="an4", num_best=1)
+    assert run(*arguments)[1] == f"{best.text}\n"
+    [row] = json.loads(run(*arguments, "--timestamps", "--format", "json")[1])
+    assert row["text"] == best.text and [word["text"] for word in row["words"]] == best.text.split()
+    assert [word["start"] for word in row["words"]] == [round(word.start, 3) for word in best.words]
+    assert run(*arguments, "--format", "srt")[1] == to_srt(best.words)
+    assert run(*arguments, "--format", "vtt")[1] == to_vtt(best.words)
+    assert run(*arguments, "--format", "ctm")[1] == to_ctm(best.words, Path(FILES[0]).stem)
+    assert run("transcribe", CLIPS, "--preset", preset, "--format", "textgrid", "--output-folder", tmp_path)[1] == ""
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {f"{Path(file).stem}.TextGrid" for file in FILES}
+
+
+def test_align_prints_the_words_of_a_text(run, preset, tmp_path):
+    out = run("align", FILES[0], "--text", "yes sir", "--preset", preset, "--format", "ctm")[1]
+    assert [line.split()[4] for line in out.splitlines()] == ["yes", "sir"]
+    row = {"audio_filepath": FILES[0], "text": "yes sir", "offset": 0.5, "duration": 1.0}
+    (tmp_path / "part.jsonl").write_text(json.dumps(row))
+    out = run("align", "--manifest", tmp_path / "part.jsonl", "--preset", preset, "--format", "ctm")[1]
+    assert all(0.5 <= float(line.split()[2]) <= 1.5 for line in out.splitlines())
+
+
 def test_evaluate_json(run, preset):
     import jiwer
 
@@ -212,7 +245,18 @@ ERRORS = {
     "unknown ending": lambda tmp_path: ((*INFER, tmp_path / "texts.doc"), ".csv, .jsonl, .txt"),
     "preset without data": lambda tmp_path: (("evaluate", "PRESET"), "--manifest"),
     "missing audio": lambda tmp_path: (("transcribe", tmp_path / "no.wav"), "no such file"),
-    "folder as audio": lambda tmp_path: (("transcribe", tmp_path), "is a folder"),
+    "folder without audio": lambda tmp_path: (("transcribe", tmp_path), "holds no audio file"),
+    "pattern without files": lambda tmp_path: (("transcribe", f"{tmp_path}/*.mp3"), "no file has such a name"),
+    "several captions": lambda tmp_path: (("transcribe", *FILES, "--format", "srt"), "--output-folder"),
+    "alignment without text": lambda tmp_path: (("align", FILES[0]), "--text"),
+    "unknown language model": lambda tmp_path: (
+        ("evaluate", "PRESET", "--manifest", MANIFEST, "--language-model", "no"),
+        "an4",
+    ),
+    "weights of nothing": lambda tmp_path: (
+        ("evaluate", "PRESET", "--manifest", MANIFEST, "--alpha", "1"),
+        "--language-model",
+    ),
     "not audio": write_text_as_audio,
     "audio cut off": truncate_audio,
     "missing manifest": lambda tmp_path: (("evaluate", "PRESET", "--manifest", tmp_path / "no.jsonl"), "no such file"),

@@ -3,8 +3,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from s2s_keras.applications import Jasper
+from s2s_keras.decoding import Trial
 from s2s_keras.tokenizers import CharacterTokenizer
-from s2s_keras.visualization import emitted_tokens, plot_transcription, words
+from s2s_keras.visualization import emitted_tokens, plot_transcription, plot_tuning, words
 
 FRAME = 0.02  # seconds: hops of 10 ms, two to a frame
 
@@ -100,3 +101,18 @@ def test_picture_of_a_file_is_written(model, tmp_path):
 def test_a_model_without_front_end_is_refused():
     with pytest.raises(ValueError, match="needs a model with a front end"):
         plot_transcription(small_jasper(front_end=None), np.zeros(1600, "float32"))
+
+
+def test_tuning_is_a_map_of_a_grid_and_points_of_draws(tmp_path):
+    trials = [Trial(0.5, 1.0, 0.06), Trial(0.3, 1.0, 0.08), Trial(0.3, 2.0, 0.08), Trial(0.5, 2.0, 0.09)]
+    axes = plot_tuning(trials, tmp_path / "tuning.png").axes[0]
+    assert (tmp_path / "tuning.png").is_file()
+    assert {(text.get_position(), text.get_text()) for text in axes.texts} == {
+        ((1, 0), "6.00"), ((0, 0), "8.00"), ((0, 1), "8.00"), ((1, 1), "9.00"),
+    }  # fmt: skip
+    assert axes.collections[-1].get_offsets().tolist() == [[1, 0]]
+    assert "6.00%" in axes.get_title()
+    drawn = plot_tuning(trials[:3]).axes[0]
+    assert drawn.collections[0].get_offsets().tolist() == [[0.5, 1.0], [0.3, 1.0], [0.3, 2.0]]
+    with pytest.raises(ValueError, match="at least one trial"):
+        plot_tuning([])

@@ -110,7 +110,7 @@ class CTCRecognizer(Application):
 
     @functools.cached_property
     def frame_seconds(self):
-        """Seconds from one output frame to the next; None for a model that takes features. Frame n begins at n times it."""
+        """Seconds from one output frame to the next, the first one at 0; None for a model that takes features."""
         if self.front_end is None:
             return None
         hop, many = self.front_end.hop_length, 5040  # divisible by every stride up to 10
@@ -124,8 +124,8 @@ class CTCRecognizer(Application):
             audio: a path, an array (S,) of floats, int16 or int32, or a list of either. Files are resampled and mixed.
             sample_rate: int, of arrays, in Hz. Default: the model's own.
             batch_size: int, recordings at a time; they are sorted by length first. The text does not depend on it.
-            language_model: a `CTCBeamSearch` with any settings; what `CTCBeamSearch.from_preset` takes, such as "an4" or
-                the path of an ARPA file; or a language model itself. Default None: greedy search.
+            language_model: a `CTCBeamSearch` with any settings; what `CTCBeamSearch.from_preset` takes, such as "an4"
+                or the path of an ARPA file; or a language model itself. Default None: greedy search.
             num_best: int or None. A number gives that many `Hypothesis` of each recording, with scores and timed words,
                 instead of its text; with more than one, the search is a beam search always.
 

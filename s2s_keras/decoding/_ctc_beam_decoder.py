@@ -6,6 +6,7 @@ import queue
 import numpy as np
 
 from s2s_keras.decoding import _ctc_beam_kernel as kernel
+from s2s_keras.decoding import _ctc_beam_tree as tree
 from s2s_keras.decoding import _ctc_beam_words as words
 from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, WORDS, Options, grown, new_state
 from s2s_keras.decoding._word_models import END, word_score
@@ -35,6 +36,7 @@ class BeamDecoder:
             alpha=numbers.alpha * LN10,
             beta=float(beta),
             unknown=float(numbers.unknown_score),
+            lost=float(numbers.unknown_score) if compiled and rules.level == WORDS else 0.0,
             gain=max(0.0, beta) + max(0.0, numbers.unknown_score) + _hot_gain(rules),
             token_cutoff=float(numbers.token_cutoff),
             beam_cutoff=float(numbers.beam_cutoff),
@@ -59,7 +61,7 @@ class BeamDecoder:
 
     def _run(self, logits, state):
         tables = self.model.tables if self.model else None
-        kernel.start(state, self.rules, self.model.begin_state if self.model else 0)
+        tree.start(state, self.rules, self.model.begin_state if self.model else 0)
         frame = 0
         while True:
             frame = kernel.search(logits, frame, tables, self.rules, self.options, state)
@@ -69,9 +71,9 @@ class BeamDecoder:
 
     def _run_with_word_model(self, logits, state):
         contexts = [self.word_model.begin()]
-        kernel.start(state, self.rules, 0)
+        tree.start(state, self.rules, 0)
         for row in logits:
-            while not kernel.has_room(self.options, state):
+            while not tree.has_room(self.options, state):
                 state = _larger(state)
             kernel.begin_frame(row, self.rules, self.options, state)
             self._ask(state, contexts, state.limits[BOUND])
@@ -90,12 +92,12 @@ class BeamDecoder:
         """What `score_words` does with an n-gram model; `contexts` holds the states that numbers in nodes stand for."""
         for number in state.asked[: words.words_to_score(self.rules, self.options, state, bound)].tolist():
             node = state.nodes[number]
-            word = self._text(kernel.tokens_of(state, number)).rpartition(" ")[2]
+            word = self._text(tree.tokens_of(state, number)).rpartition(" ")[2]
             log10_probability, context = self.word_model.advance(contexts[node["context"]], word)
             known = not hasattr(self.word_model, "__contains__") or word in self.word_model
             node["word_context"], node["word_score"] = (
                 len(contexts),
-                words.weighted(self.options, float(log10_probability), int(known)),
+                words.weighted(self.options, float(log10_probability), not known),
             )
             contexts.append(context)
 
@@ -103,7 +105,7 @@ class BeamDecoder:
         return "".join(self.texts[n] for n in tokens)
 
     def _read(self, state, num_best, logits, frame_seconds):
-        """The best hypotheses of the beam with different texts; those in the middle of a word only if there is no other."""
+        """The best hypotheses of the beam with different texts; in the middle of a word only without others."""
         beam = state.beam[: state.counts[BEAM]]
         if np.all(beam["score"] == -np.inf):
             beam["score"] = beam["total"] + beam["extra"]
@@ -111,7 +113,7 @@ class BeamDecoder:
         for i in np.argsort(-beam["score"], kind="stable").tolist():
             if len(hypotheses) == num_best or (beam[i]["score"] == -np.inf and hypotheses):
                 break
-            token_ids = tuple(kernel.tokens_of(state, beam[i]["node"]).tolist())
+            token_ids = tuple(tree.tokens_of(state, beam[i]["node"]).tolist())
             text = " ".join(self._text(token_ids).split()) if self.texts else ""
             if (text if self.texts else token_ids) in seen:
                 continue
@@ -138,7 +140,7 @@ class BeamDecoder:
 
 def _larger(state):
     state = grown(state)
-    kernel.compact(state)
+    tree.compact(state)
     return state
 
 

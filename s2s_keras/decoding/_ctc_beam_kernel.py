@@ -1,12 +1,13 @@
 """The machine code of CTC prefix beam search: numba functions over preallocated arrays, without Python's lock.
 
-A prefix is a node of a tree: its parent and its last token. The beam holds the nodes that are alive, and for each the log
-probabilities of all paths so far that read as the prefix and end in blank or in its last token. A frame takes two halves:
-`begin_frame` lets every prefix stay as it is, which also says how good a longer one must be to be of use; `end_frame`
-extends prefixes, keeps the best and makes nodes of the new ones. In between, whoever holds the language model fills in the
-scores of the words that may end at this frame; each is asked for once, as nodes remember it.
+A prefix is a node of a tree: its parent and its last token. The beam holds the nodes that are alive, and for each the
+log probabilities of all paths so far that read as the prefix and end in blank or in its last token. A frame takes two
+halves: `begin_frame` lets every prefix stay as it is, which also says how good a longer one must be to be of use;
+`end_frame` extends prefixes, keeps the best and makes nodes of the new ones. In between, whoever holds the language
+model fills in the scores of the words that may end at this frame; each is asked for once, as nodes remember it.
 
 Nodes are found again by a hash of (parent, token), so that a prefix that left the beam and comes back is the same node.
+Functions read the arrays of their tuples once, at the top: each reading counts references, too slow for inner loops.
 """
 
 import math
@@ -14,6 +15,7 @@ import math
 import numpy as np
 
 from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, NODES, SLOTS, TOKENS, WORDS, entry, inner
+from s2s_keras.decoding._ctc_beam_tree import find_place, has_room
 from s2s_keras.decoding._ctc_beam_words import score_ends, score_frame, walk
 
 _NEGLIGIBLE = -40.0  # log of what a float64 does not add to one
@@ -27,19 +29,6 @@ def log_add(a, b):
     if b == -np.inf or b - a < _NEGLIGIBLE:
         return a
     return a + math.log1p(math.exp(b - a))
-
-
-@entry
-def start(state, rules, context):
-    """The beam of the empty prefix."""
-    state.table[:] = 0
-    state.taken[:] = False
-    state.counts[NODES] = state.counts[BEAM] = 1
-    root, prefix = state.nodes[0], state.beam[0]
-    root.parent, root.token, root.position, root.lexicon, root.pending = -1, 0, 0, 0, 0
-    root.hot, root.extra, root.context, root.word_score = rules.follow[0, 0], 0.0, context, np.nan
-    prefix.node, prefix.token, prefix.extra = 0, 0, 0.0
-    prefix.blank, prefix.label, prefix.total = 0.0, -np.inf, 0.0
 
 
 @inner
@@ -127,7 +116,7 @@ def reduce(pool, count, bound):
 
 @inner
 def propose(rules, options, state):
-    """Fill the pool with the prefixes as they are and the extensions that may be among the best; returns their number."""
+    """Fill the pool with the prefixes as they are and the extensions that may be among the best; how many."""
     nodes, beam, slots, taken, pool = state.nodes, state.beam, state.slots, state.taken, state.pool
     num_slots, gain, bound = state.counts[SLOTS], options.gain, state.limits[BOUND]
     followers, tokens = state.followers, rules.tokens
@@ -150,7 +139,7 @@ def propose(rules, options, state):
             if rules.level == TOKENS:
                 score += followers[i, s].score
             if rules.walks:
-                score += walk(rules, nodes[beam[i].node], tokens[slots[s].token])[2]
+                score += walk(rules, nodes[beam[i].node], tokens[slots[s].token], options.lost)[2]
             if score > bound:  # not so where a word or token has no score, which is NaN
                 if size == len(pool):
                     size, bound = options.beam_width, reduce(pool, options.beam_width, bound)
@@ -160,24 +149,13 @@ def propose(rules, options, state):
 
 
 @inner
-def find_place(nodes, table, parent, token):
-    """Where in the hash table the node (parent, token) stands or would stand."""
-    mask = len(table) - 1
-    key = np.uint64(parent) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(token) * np.uint64(0xC2B2AE3D27D4EB4F)
-    k = np.int64((key ^ (key >> np.uint64(29))) & np.uint64(mask))
-    while table[k] != 0 and (nodes[table[k]].parent != parent or nodes[table[k]].token != token):
-        k = (k + 1) & mask
-    return k
-
-
-@inner
-def make_node(rules, node, parent, token, ending, follower):
+def make_node(rules, node, parent, token, lost, ending, follower):
     """Fill in what a new node inherits and what its token adds; its parent and token are there."""
     node.position, node.word_score = -1, np.nan
     if rules.level == NO_MODEL and not rules.walks:
         node.lexicon, node.hot, node.pending, node.extra, node.context = 0, 0, 0, 0.0, 0
         return
-    node.lexicon, node.hot, score, node.pending = walk(rules, parent, token)
+    node.lexicon, node.hot, score, node.pending = walk(rules, parent, token, lost)
     node.extra, node.context = parent.extra + score, parent.context
     if rules.level == TOKENS:
         node.extra += follower.score
@@ -216,7 +194,7 @@ def end_frame(rules, options, state):
                 node = nodes[num_nodes]
                 node.parent, node.token = prefix.node, token
                 follower = followers[i if by_token else 0, s if by_token else 0]
-                make_node(rules, node, nodes[prefix.node], tokens[token], prefix.ending, follower)
+                make_node(rules, node, nodes[prefix.node], tokens[token], options.lost, prefix.ending, follower)
                 num_nodes += 1
             candidate.score = slots[s].log_prob + (prefix.blank if token == prefix.token else prefix.total)
             candidate.origin, candidate.slot = -1, table[place]
@@ -256,42 +234,6 @@ def write_beam(state, count):
 
 
 @entry
-def compact(state):
-    """Forget the nodes that no prefix in the beam descends from; parents stay before their children."""
-    nodes, table, count = state.nodes, state.table, state.counts[NODES]
-    moved = np.full(count, -1, np.int32)
-    for i in range(state.counts[BEAM]):
-        n = state.beam[i].node
-        while n >= 0 and moved[n] < 0:
-            moved[n] = 0
-            n = nodes[n].parent
-    kept = 0
-    table[:] = 0
-    for n in range(count):
-        if moved[n] < 0:
-            continue
-        moved[n] = kept
-        nodes[kept] = nodes[n]
-        node = nodes[kept]
-        if kept > 0:
-            node.parent = moved[node.parent]
-            table[find_place(nodes, table, node.parent, node.token)] = kept
-        if node.position >= 0:
-            state.beam[node.position].node = kept
-        kept += 1
-    state.counts[NODES] = kept
-
-
-@entry
-def has_room(options, state):
-    """Whether the nodes of one more frame fit, after forgetting those of no use. A quarter stays free, as it costs."""
-    if state.counts[NODES] + options.beam_width <= len(state.nodes):
-        return True
-    compact(state)
-    return state.counts[NODES] + options.beam_width <= 3 * len(state.nodes) // 4
-
-
-@entry
 def search(logits, first, tables, rules, options, state):
     """Search from frame `first` on; returns the frame at which room for nodes ran out, or the number of frames."""
     for t in range(first, len(logits)):
@@ -302,16 +244,3 @@ def search(logits, first, tables, rules, options, state):
         end_frame(rules, options, state)
     score_ends(tables, rules, options, state)
     return len(logits)
-
-
-@entry
-def tokens_of(state, node):
-    """The tokens of a prefix."""
-    length, n = 0, node
-    while n > 0:
-        length, n = length + 1, state.nodes[n].parent
-    tokens = np.empty(length, np.int64)
-    for k in range(length - 1, -1, -1):
-        tokens[k] = state.nodes[node].token
-        node = state.nodes[node].parent
-    return tokens

@@ -87,6 +87,7 @@ class Options(NamedTuple):
     alpha: float  # times log10, for the natural log
     beta: float
     unknown: float
+    lost: float  # for a word that leaves the lexicon, if that is the language model's
     gain: float  # the most that a token can add to its acoustic score
     token_cutoff: float
     beam_cutoff: float

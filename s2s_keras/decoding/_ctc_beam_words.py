@@ -22,23 +22,26 @@ def lexicon_step(lexicon, node, char):
 
 
 @inner
-def walk(rules, node, token):
-    """Where a token leads from a node: (lexicon node, hot words' state, score, whether a word has begun)."""
+def walk(rules, node, token, unknown):
+    """Where a token leads from a node: (lexicon node, hot words' state, score, whether a word has begun).
+
+    A word that leaves the lexicon is unknown, however it ends: it pays at once, or words without end would fill the beam.
+    """
     chars, lexicon, follow, hot = rules.chars, rules.lexicon, rules.follow, rules.hot
     entry, state, pending = node.lexicon, node.hot, node.pending
-    score = -hot[state].promise
+    score, was_lost = -hot[state].promise, pending and entry < 0
     if token.starts_word:
         if pending:
             state = follow[state, 0]
             score += hot[state].reward
-        entry, pending = 0, 0
+        entry, pending, was_lost = 0, 0, 0
     for k in range(token.first_char, token.end_char):
         entry = lexicon_step(lexicon, entry, chars[k])
         state = follow[state, chars[k]]
         score += hot[state].reward
         pending = 1
-    if rules.constrained and entry < 0:
-        score = -np.inf
+    if entry < 0 and not was_lost:
+        score += -np.inf if rules.constrained else unknown
     return entry, state, score + hot[state].promise, pending
 
 
@@ -90,9 +93,9 @@ def tokens_to_score(options, state):
 
 
 @entry
-def weighted(options, log10_prob, word):
+def weighted(options, log10_prob, is_unknown):
     """What a word or token adds to a score."""
-    return options.alpha * log10_prob + options.beta + (options.unknown if word == 0 else 0.0)
+    return options.alpha * log10_prob + options.beta + (options.unknown if is_unknown else 0.0)
 
 
 @inner
@@ -103,7 +106,7 @@ def score_words(tables, rules, options, state, bound):
         node = nodes[asked[k]]
         word = word_id(lexicon, node)
         log10_prob, node.word_context = advance(tables, node.context, word)
-        node.word_score = weighted(options, log10_prob, word)
+        node.word_score = weighted(options, log10_prob, word == 0 and node.lexicon >= 0)  # else it has paid
 
 
 @inner
@@ -117,7 +120,7 @@ def score_tokens(tables, rules, options, state):
             if not np.isnan(followers[i, s].score):
                 word = tokens[slots[s].token].word
                 log10_prob, followers[i, s].context = advance(tables, context, word)
-                followers[i, s].score = weighted(options, log10_prob, word)
+                followers[i, s].score = weighted(options, log10_prob, word == 0)
 
 
 @entry

@@ -34,7 +34,7 @@ def as_word_model(model):
         return KenLM(model)
     if not (hasattr(model, "begin") and hasattr(model, "advance")):
         raise TypeError(
-            "A language model is an NGramLanguageModel, a kenlm.Model, or an object with the methods `begin()` -> state "
+            "A language model is an NGramLanguageModel, a kenlm.Model, or an object with methods `begin()` -> state "
             f"and `advance(state, word)` -> (log10 probability, state). Received: {model!r}"
         )
     return model

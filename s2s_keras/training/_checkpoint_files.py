@@ -1,10 +1,10 @@
 """The folders of a `Checkpoint`: written aside and renamed, checked before they are read, the oldest removed.
 
-run/step-00001200/model.weights.h5    the model's weights, as `model.load_weights` reads them
-run/step-00001200/state.npz           optimizer, seeds and running metrics
-run/step-00001200/state.json          where training was, and size and checksum of the other two
-run/best -> step-00001200             a symbolic link
-run/.writing-step-00001300            what a process that was killed left behind
+    run/step-00001200/model.weights.h5    the model's weights, as `model.load_weights` reads them
+    run/step-00001200/state.npz           optimizer, seeds and running metrics
+    run/step-00001200/state.json          where training was, and size and checksum of the other two
+    run/best -> step-00001200             a symbolic link
+    run/.writing-step-00001300            what a process that was killed left behind
 """
 
 import json

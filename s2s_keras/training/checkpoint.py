@@ -13,7 +13,6 @@ from s2s_keras.training._preemption import Preemption
 
 _EPOCH_ENDS = "the resumed epoch ends"  # in `stop_training`: true enough to leave the epoch, and not another's True
 
-
 class Checkpoint(keras.callbacks.Callback):
     """Saves the whole state of `fit`, and goes on from the last checkpoint when `fit` is called again.
 

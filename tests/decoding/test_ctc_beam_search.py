@@ -169,20 +169,171 @@ class KenLMModel:
         return word in self.model
 
 
-@pytest.mark.parametrize("limits", [INFINITE, {"beam_width": 5}])
-def test_models_of_other_makes_give_the_same(limits, monkeypatch):
+def test_models_of_other_makes_give_the_same(monkeypatch):
     import sys
     import types
 
+    monkeypatch.setitem(sys.modules, "kenlm", types.SimpleNamespace(State=type("State", (), {})))
     model = train_ngram(TEXTS, 3, discount_fallback=FALLBACK)
-    logits = np.stack([random_logits(seed, frames=12) for seed in range(3)])
-    state = type("State", (), {})
-    monkeypatch.setitem(sys.modules, "kenlm", types.SimpleNamespace(State=state))
-    results = [
-        CTCBeamSearch(TOKENIZER, other, **{"beam_width": 300, **limits})(logits, num_best=5)
+    logits = np.stack([random_logits(seed, frames=6) for seed in range(3)])
+    expected, *others = [
+        CTCBeamSearch(TOKENIZER, other, beam_width=2000, **INFINITE)(logits, num_best=50)
         for other in (model, WordModel(model), KenLMModel(model))
     ]
-    for other in results[1:]:
-        for row, expected in zip(other, results[0], strict=True):
-            assert [h.token_ids for h in row] == [h.token_ids for h in expected]
-            assert [h.score for h in row] == pytest.approx([h.score for h in expected], abs=1e-5)
+    for other in others:
+        for row, expected_row in zip(other, expected, strict=True):
+            assert [h.token_ids for h in row] == [h.token_ids for h in expected_row]
+            assert [h.score for h in row] == pytest.approx([h.score for h in expected_row], abs=1e-5)
+
+
+def test_words_without_end_do_not_fill_the_beam():
+    """Without spaces no word pays; one that the language model cannot have pays as soon as that is certain."""
+    model = train_ngram(["a b", "b a"], 2, discount_fallback=FALLBACK)
+    path = TOKENIZER.encode("a b a b a b a b")
+    logits = np.full((1, 2 * len(path), 4), -3.0, "float32")
+    logits[0, 0::2, 0] = 3.0
+    logits[0, np.arange(1, 2 * len(path), 2), path] = 3.0
+    logits[0, 3::4, 0] = 4.0  # every space is doubtful
+    search = CTCBeamSearch(TOKENIZER, model, alpha=1.0, beta=0.0, beam_width=3)
+    assert search(logits)[0][0].text == "a b a b a b a b"
+
+
+def test_equals_tensorflow_without_a_language_model():
+    tf = pytest.importorskip("tensorflow")
+    logits = np.stack([random_logits(seed, frames=7) for seed in range(3)])
+    blank_last = np.roll(logits, -1, axis=-1).transpose(1, 0, 2)
+    decoded, scores = tf.nn.ctc_beam_search_decoder(blank_last, [7] * 3, beam_width=4000, top_paths=20)
+    found = CTCBeamSearch(beam_width=4000, **INFINITE)(logits, num_best=20)
+    for n in range(3):
+        paths = [tf.sparse.to_dense(path, default_value=-1).numpy()[n] for path in decoded]
+        assert [h.token_ids for h in found[n]] == [tuple((path[path >= 0] + 1).tolist()) for path in paths]
+        np.testing.assert_allclose([h.score for h in found[n]], scores[n], atol=1e-5)
+
+
+def test_then_seconds_become_ten_seconds():
+    """The original's test, with an n-gram model of its two words; its logits are not published."""
+    tokenizer = CharacterTokenizer()
+    logits = np.full((1, 2 * len("then seconds"), 29), -4.0, "float32")
+    logits[..., 0] = 0.0
+    logits[0, 1::2, 0] = -2.0
+    logits[0, 1 + 2 * np.arange(12), tokenizer.encode("then seconds")] = 3.0
+    logits[0, 3, 0] = 2.5  # a weak h
+    greedy = CTCBeamSearch(tokenizer, beam_width=16)(logits)[0][0]
+    model = train_ngram(["ten seconds", "ten seconds", "seconds ten"], 2, discount_fallback=FALLBACK)
+    found = CTCBeamSearch(tokenizer, model, alpha=2.0 / LN10, beta=0.5, beam_width=16)(logits)[0][0]
+    assert (greedy.text, found.text) == ("then seconds", "ten seconds")
+    assert found.acoustic_score < greedy.acoustic_score
+    assert found.score == pytest.approx(found.acoustic_score + 2.0 * model.score("ten seconds") + 0.5 * 2, abs=1e-6)
+
+
+def test_padded_frames_change_nothing():
+    logits = np.random.default_rng(1).normal(size=(1, 20, 4)).astype("float32")
+    padding = np.full((1, 7, 4), -1e9, "float32")
+    padding[..., 0] = 0.0
+    search = CTCBeamSearch(TOKENIZER, train_ngram(TEXTS, 2, discount_fallback=FALLBACK), beam_width=8)
+    (alone,), (padded,) = search(logits, 3, 0.02), search(np.concatenate([logits, padding], axis=1), 3, 0.02)
+    assert [h.words for h in alone] == [h.words for h in padded]
+    assert [h.score for h in alone] == pytest.approx([h.score for h in padded], abs=1e-9)
+
+
+def test_memory_does_not_bound_the_length():
+    """Nodes are forgotten and, where that is not enough, doubled: neither changes what is found."""
+    logits = np.random.default_rng(2).normal(size=(1, 600, 5)).astype("float32")
+    search = CTCBeamSearch(beam_width=40, **INFINITE)
+    expected = search(logits, num_best=5)[0]
+    from s2s_keras.decoding import _ctc_beam_decoder
+
+    sizes = []
+
+    def tiny(vocabulary_size, beam_width, level, new=_ctc_beam_decoder.new_state):
+        sizes.append(80)
+        return new(vocabulary_size, beam_width, level, num_nodes=80)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_ctc_beam_decoder, "new_state", tiny)
+        assert CTCBeamSearch(beam_width=40, **INFINITE)(logits, num_best=5)[0] == expected
+    assert sizes == [80]
+
+
+def test_a_smaller_beam_finds_no_better_text():
+    logits = np.random.default_rng(3).normal(size=(1, 40, 8)).astype("float32") * 2
+    scores = [CTCBeamSearch(beam_width=width, **INFINITE)(logits)[0][0].score for width in (1, 2, 8, 64, 512)]
+    assert scores == sorted(scores)
+
+
+def test_replaced_numbers_equal_a_new_search():
+    model = train_ngram(TEXTS, 2, discount_fallback=FALLBACK)
+    logits = random_logits(4, frames=30)[None]
+    search = CTCBeamSearch(TOKENIZER, model, alpha=0.2, beta=0.1, beam_width=16)
+    search(logits)
+    assert search.replace(alpha=0.9, beta=2.0)(logits) == CTCBeamSearch(TOKENIZER, model, 0.9, 2.0, 16)(logits)
+    assert search.replace(hot_words=["ba"])(logits) == CTCBeamSearch(
+        TOKENIZER, model, 0.2, 0.1, 16, hot_words={"ba": 10.0}
+    )(logits)
+
+
+class Pieces:
+    """A tokenizer of word pieces."""
+
+    pieces = ["▁a", "b", "▁ab", "▁"]
+    vocabulary_size = 5
+
+    def decode(self, token_ids):
+        return "".join(self.pieces[n - 1] for n in token_ids).replace("▁", " ").strip()
+
+
+def test_words_of_word_pieces():
+    model = train_ngram(TEXTS, 2, discount_fallback=FALLBACK)
+    logits = random_logits(5, frames=5, vocabulary=5)
+    arguments = {"tokenizer": Pieces(), "language_model": model, "alpha": 0.6, "beta": 0.4, "unknown_score": -1.0}
+    readings, best = all_readings(logits), {}
+    for tokens, acoustic in readings.items():
+        text = " ".join(Pieces().decode(tokens).split())
+        unknown = sum(not model.word_id(word) for word in text.split())
+        score = acoustic + 0.6 * LN10 * model.score(text) + 0.4 * len(text.split()) - unknown
+        best[text] = max(best.get(text, -np.inf), score)
+    found = {h.text: h.score for h in search_all(logits, **arguments).values()}
+    assert found == pytest.approx(best, abs=1e-6)
+
+
+def test_a_preset_has_its_weights_and_a_file_has_none(tmp_path):
+    train_ngram(TEXTS, 2, discount_fallback=FALLBACK).save(tmp_path / "model.ngram")
+    assert CTCBeamSearch.from_preset(tmp_path / "model.ngram", TOKENIZER, beta=3.0).beta == 3.0
+    with pytest.raises(ValueError, match="card.json"):
+        CTCBeamSearch.from_preset(tmp_path, TOKENIZER)
+    (tmp_path / "card.json").write_text('{"alpha": 0.25, "beta": 1.5}')
+    search = CTCBeamSearch.from_preset(tmp_path, TOKENIZER, beam_width=7)
+    assert (search.alpha, search.beta, search.beam_width, search.language_model.order) == (0.25, 1.5, 7, 2)
+    with pytest.raises(ValueError, match="one of: an4"):
+        CTCBeamSearch.from_preset("an5", TOKENIZER)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"beam_width": 0}, "beam_width=0"),
+        ({"alpha": -1.0}, "alpha=-1.0"),
+        ({"token_cutoff": 0.0}, "token_cutoff=0.0"),
+        ({"tokenizer": None, "dictionary": ["a"]}, "need a tokenizer"),
+        ({"dictionary": "words"}, "dictionary='words'"),
+        ({"language_model": "an4"}, "NGramLanguageModel"),
+        ({"hot_words": ["c"]}, "'c'"),
+    ],
+)
+def test_refuses_arguments(arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        CTCBeamSearch(**{"tokenizer": TOKENIZER, **arguments})(np.zeros((1, 2, 4)))
+
+
+@pytest.mark.parametrize(
+    "logits, num_best, message",
+    [
+        (np.zeros((2, 4)), 1, r"logits\[None\]"),
+        (np.full((1, 2, 4), np.nan), 1, "NaN"),
+        (np.zeros((1, 2, 5)), 1, "4 tokens, the logits 5"),
+        (np.zeros((1, 2, 4)), 0, "num_best=0"),
+    ],
+)
+def test_refuses_logits(logits, num_best, message):
+    with pytest.raises(ValueError, match=message):
+        CTCBeamSearch(TOKENIZER)(logits, num_best)

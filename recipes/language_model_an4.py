@@ -1,0 +1,78 @@
+"""The language model `an4`: a word 3-gram of AN4's training transcripts, with weights tuned on its development set.
+
+    python recipes/language_model_an4.py --data ../shared/data/an4 --output s2s_keras/presets/language_models/an4
+
+The order and the weights are the best on the development set with the preset `jasper_small_an4_en`; of equal ones the
+lowest order and the smallest weights. The test set takes no part. Measured afterwards, once:
+
+    s2s-keras evaluate jasper_small_an4_en --manifest ../shared/data/an4/manifest_test.jsonl --language-model an4
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from s2s_keras.applications import from_preset
+from s2s_keras.data import AudioReader, load_manifest
+from s2s_keras.decoding import CTCBeamSearch, train_ngram, tune
+
+PRESET = "jasper_small_an4_en"
+ORDERS = (2, 3, 4)
+ALPHAS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
+BETAS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+DISCOUNTS = (0.5, 1.0, 1.5)  # letters and digits recur too often to estimate them
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with AN4's manifests")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write card.json and model.ngram to")
+    parser.add_argument("--picture", type=Path, help="where to draw the error rates of the best order")
+    arguments = parser.parse_args()
+    texts = [utterance.text for utterance in load_manifest(arguments.data / "manifest_train.jsonl")]
+    recognizer = from_preset(PRESET)
+    logits, references = read(recognizer, arguments.data / "manifest_dev.jsonl")
+    results = {}
+    for order in ORDERS:
+        model = train_ngram(texts, order, discount_fallback=DISCOUNTS)
+        trials = tune(CTCBeamSearch(recognizer.tokenizer, model), logits, references, ALPHAS, BETAS)
+        print(f"{order}-gram: {trials[0]}", flush=True)
+        results[order] = model, trials
+    order = min(ORDERS, key=lambda order: results[order][1][0].wer)
+    model, trials = results[order]
+    if arguments.picture:
+        from s2s_keras.visualization import plot_tuning
+
+        plot_tuning(trials, arguments.picture)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    model.save(arguments.output / "model.ngram")
+    card = {
+        "name": "an4",
+        "task": "language model of words",
+        "data": f"AN4 (train, {len(texts)} transcripts)",
+        "licence": "Apache-2.0; AN4: LICENSE.an4.txt (free for any use, keep the notice)",
+        "order": order,
+        "alpha": trials[0].alpha,
+        "beta": trials[0].beta,
+        "metrics": {f"AN4 dev WER with {PRESET}": round(trials[0].wer, 4)},
+    }
+    (arguments.output / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def read(recognizer, manifest):
+    """(logits of every utterance, a batch each; texts). Audio is padded to whole seconds, for few compiled shapes."""
+    utterances, reader, rate = load_manifest(manifest), AudioReader(recognizer.sample_rate), recognizer.sample_rate
+    logits = []
+    for utterance in utterances:
+        audio = reader(utterance)
+        padded = np.zeros((1, -(-len(audio) // rate) * rate), "float32")
+        padded[0, : len(audio)] = audio
+        batch = {"audio": padded, "audio_lengths": np.array([len(audio)], "int32")}
+        logits.append(np.asarray(recognizer.predict_on_batch(batch)))
+    return logits, [utterance.text for utterance in utterances]
+
+
+if __name__ == "__main__":
+    main()
