@@ -44,9 +44,7 @@ def render(rows, title, facts, clips):
     script, style = (Path(__file__).with_name(f"report.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
     script = f"\n{script}"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; script-src 'sha256-{digest}'"
-    )
+    policy = f"{_POLICY} script-src 'sha256-{digest}'"
     scored = [row for _, row in sorted(rows, key=lambda row: row[0])]
     speakers, num_speakers = scoring.by_speaker(scored, _MOST_SPEAKERS)
     sections = {
