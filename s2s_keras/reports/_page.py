@@ -88,7 +88,7 @@ def render(rows, title, facts, clips):
 def _summary(rows):
     kinds = {"WER": [row.words for row in rows], "CER": [row.characters for row in rows]}
     names = {"WER": ("Word error rate", "words"), "CER": ("Character error rate", "characters")}
-    cards, lines = [], []
+    cards, columns = [], [["", "said", "substituted", "deleted", "inserted"]]
     for key, scores in kinds.items():
         score, name = scoring.total(scores), names[key]
         cards.append(
@@ -97,14 +97,15 @@ def _summary(rows):
             f"<span>{score.edits:,} errors in {score.reference_length:,} {name[1]}</span></div>"
         )
         numbers = score.reference_length, score.substitutions, score.deletions, score.insertions
-        lines.append([name[1], *(f"{number:,}" for number in numbers)])
+        columns.append([name[1], *(f"{number:,}" for number in numbers)])
     right = sum(not row.words.edits for row in rows)
     cards.append(
         f'<div class="card"><span class="of">Utterances without an error</span>'
         f'<b id="right">{right / len(rows):.1%}</b>'
         f"<span>{right:,} of {len(rows):,}</span></div>"
     )
-    table = _table("Counts", ["", "said", "substituted", "deleted", "inserted"], lines)
+    heads, *lines = zip(*columns, strict=True)
+    table = f'<div class="counts">{_table("Counts", heads, lines)}</div>'
     return f'<div class="cards">{"".join(cards)}</div>{table}<p class="note">{_INTERVALS}</p>'
 
 
