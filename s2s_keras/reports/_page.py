@@ -44,9 +44,7 @@ def render(rows, title, facts, clips):
     script, style = (Path(__file__).with_name(f"report.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
     script = f"\n{script}"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; script-src 'sha256-{digest}'"
-    )
+    policy = f"{_POLICY} script-src 'sha256-{digest}'"
     scored = [row for _, row in sorted(rows, key=lambda row: row[0])]
     speakers, num_speakers = scoring.by_speaker(scored, _MOST_SPEAKERS)
     sections = {
@@ -90,7 +88,7 @@ def render(rows, title, facts, clips):
 def _summary(rows):
     kinds = {"WER": [row.words for row in rows], "CER": [row.characters for row in rows]}
     names = {"WER": ("Word error rate", "words"), "CER": ("Character error rate", "characters")}
-    cards, lines = [], []
+    cards, columns = [], [["", "said", "substituted", "deleted", "inserted"]]
     for key, scores in kinds.items():
         score, name = scoring.total(scores), names[key]
         cards.append(
@@ -99,14 +97,15 @@ def _summary(rows):
             f"<span>{score.edits:,} errors in {score.reference_length:,} {name[1]}</span></div>"
         )
         numbers = score.reference_length, score.substitutions, score.deletions, score.insertions
-        lines.append([name[1], *(f"{number:,}" for number in numbers)])
+        columns.append([name[1], *(f"{number:,}" for number in numbers)])
     right = sum(not row.words.edits for row in rows)
     cards.append(
         f'<div class="card"><span class="of">Utterances without an error</span>'
         f'<b id="right">{right / len(rows):.1%}</b>'
         f"<span>{right:,} of {len(rows):,}</span></div>"
     )
-    table = _table("Counts", ["", "said", "substituted", "deleted", "inserted"], lines)
+    heads, *lines = zip(*columns, strict=True)
+    table = f'<div class="counts">{_table("Counts", heads, lines)}</div>'
     return f'<div class="cards">{"".join(cards)}</div>{table}<p class="note">{_INTERVALS}</p>'
 
 

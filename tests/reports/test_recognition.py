@@ -94,8 +94,11 @@ def test_error_rates_are_those_of_jiwer(write, recognitions):
     assert html.text("b", id="cer") == f"{jiwer.cer(list(references), list(hypotheses)):.2%}"
     assert html.text("b", id="right") == "16.7%"
     counts = jiwer.process_words(list(references), list(hypotheses))
-    row = f"words14{counts.substitutions}{counts.deletions}{counts.insertions}"
-    assert row in [text for _, _, text in html.find("tr")]
+    rows = [text for _, _, text in html.find("tr")]
+    assert rows[:2] == ["wordscharacters", f"said14{sum(len(text) for text in references)}"]
+    edits = {"substituted": counts.substitutions, "deleted": counts.deletions, "inserted": counts.insertions}
+    for row, (name, count) in zip(rows[2:5], edits.items(), strict=True):
+        assert row.startswith(f"{name}{count}")
 
 
 def test_interval_is_that_of_the_utterances(write, recognitions):
@@ -235,6 +238,22 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
             recognition_report(wrong, [Recognition("a", "b")])
     with pytest.raises(ValueError, match="one recognition at least"):
         recognition_report(path, [])
+
+
+def test_a_disk_that_is_full_leaves_the_page_as_it_was(monkeypatch, tmp_path):
+    path, written, write_bytes = tmp_path / "report.html", [], Path.write_bytes
+
+    def write(self, content):
+        written.append(self)
+        write_bytes(self, content[: len(written)])
+        if len(written) > 1:
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    assert recognition_report(path, [Recognition("a", "b")]).read_bytes() == b"<"
+    with pytest.raises(OSError, match="no space"):
+        recognition_report(path, [Recognition("a", "b")])
+    assert path.read_bytes() == b"<" and list(tmp_path.iterdir()) == [path] and path not in written
 
 
 def test_text_that_is_not_unicode_is_replaced(write):
