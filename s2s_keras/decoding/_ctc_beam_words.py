@@ -25,7 +25,7 @@ def lexicon_step(lexicon, node, char):
 def walk(rules, node, token, unknown):
     """Where a token leads from a node: (lexicon node, hot words' state, score, whether a word has begun).
 
-    A word that leaves the lexicon is unknown, however it ends: it pays at once, or words without end would fill the beam.
+    A word that leaves the lexicon is unknown, however it ends: it pays at once. Else words without end fill the beam.
     """
     chars, lexicon, follow, hot = rules.chars, rules.lexicon, rules.follow, rules.hot
     entry, state, pending = node.lexicon, node.hot, node.pending

@@ -159,7 +159,8 @@ class NGramLanguageModel:
     @property
     def rounding_error(self):
         """(float, float): by how much `save` rounds log10 probabilities and back-offs of n-grams beyond the first."""
-        return tuple(float(step) / 2 for step in _ngram_tables.compact(self.tables).scales[1::2])
+        tables = _ngram_tables.compact(self.tables)
+        return tables.probability_step / 2, tables.backoff_step / 2
 
     @functools.cached_property
     def vocabulary(self):
