@@ -190,7 +190,7 @@ def write(path, tables, words):
             for n in range(1, order + 1):
                 first, last = starts[n], starts[n + 1]
                 if n > 1:
-                    pairs = zip(next(contexts).tolist(), tables.words[first:last].tolist(), strict=True)
+                    pairs = zip(next(contexts).tolist(), tables.longs[first:last].tolist(), strict=True)
                     texts = [f"{texts[parent]} {words[word]}" for parent, word in pairs]
                 file.write(f"\n\\{n}-grams:\n")
                 level = probabilities[first:last].tolist()

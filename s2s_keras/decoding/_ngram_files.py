@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 
-from s2s_keras.decoding._ngram_tables import Tables
+from s2s_keras.decoding._ngram_tables import INTEGERS, REALS, Tables
 
 MAGIC = b"s2slm\x00\r\n"
 _VERSION = 1
@@ -15,16 +15,10 @@ _PREFIX = struct.Struct("<8sII")  # magic, version, bytes of the JSON that follo
 _ALIGNMENT = 64
 _DTYPES = {
     "starts": "<i8",
-    "words": "<u4",
+    "longs": "<u4",
     "children": "<i8",
-    "child_bases": "<i8",
-    "child_deltas": "<u2",
-    "suffixes": "<u4",
-    "probabilities": "<f4",
-    "probability_codes": "<u2",
-    "backoffs": "<f4",
-    "backoff_codes": "<u2",
-    "scales": "<f8",
+    "shorts": "<u2",
+    "floats": "<f4",
     "vocabulary": "u1",  # the words in UTF-8, a newline between two
 }
 
@@ -34,7 +28,8 @@ def write(path, tables, words):
     arrays = {name: getattr(tables, name) for name in _DTYPES if name != "vocabulary"}
     arrays["vocabulary"] = np.frombuffer("\n".join(words).encode(), "uint8")
     sizes = {name: len(array) for name, array in arrays.items()}
-    header = json.dumps({"child_shift": tables.child_shift, "num_words": len(words), "sizes": sizes}).encode()
+    numbers = {name: getattr(tables, name) for name in INTEGERS + REALS}
+    header = json.dumps({"sizes": sizes, "numbers": numbers}).encode()
     with written_aside(path) as aside, open(aside, "wb") as file:
         file.write(_PREFIX.pack(MAGIC, _VERSION, len(header)) + header)
         for name, array in arrays.items():
@@ -58,7 +53,9 @@ def read(path):
         header = file.read(length)
     try:
         header = json.loads(header)
-        sizes, child_shift, num_words = header["sizes"], header["child_shift"], header["num_words"]
+        sizes = header["sizes"]
+        numbers = {name: int(header["numbers"][name]) for name in INTEGERS}
+        numbers |= {name: float(header["numbers"][name]) for name in REALS}
         offsets, end = {}, _PREFIX.size + length
         for name, dtype in _DTYPES.items():
             offsets[name] = end + -end % _ALIGNMENT
@@ -73,27 +70,30 @@ def read(path):
         for name, offset in offsets.items()
     }
     words = arrays.pop("vocabulary").tobytes().decode().split("\n")
-    tables = Tables(child_shift=child_shift, **arrays)
-    if not _is_consistent(tables, words, num_words):
+    tables = Tables(**arrays, **numbers)
+    if not _is_consistent(tables, words):
         raise ValueError(f"{path}: damaged: the tables' sizes do not agree. Copy or make the file again.")
     return tables, words
 
 
-def _is_consistent(tables, words, num_words):
-    starts = tables.starts
-    if len(starts) < 3 or np.any(np.diff(starts) < 0) or list(starts[:2]) != [0, 1] or len(tables.scales) != 4:
-        return False
-    bigrams, contexts, nodes = map(int, (starts[2], starts[-2], starts[-1]))
-    later = max(contexts - bigrams, 0)
+def _is_consistent(tables, words):
+    starts, bigrams = tables.starts.tolist(), tables.num_words + 1
+    later = max(tables.num_contexts - bigrams, 0)
+    deltas = later + 1 if len(starts) > 3 else 0
+    codes = tables.num_contexts - tables.num_exact_contexts + tables.num_nodes - tables.num_exact_nodes
+    exact = (tables.num_exact_contexts, tables.num_exact_nodes)
     return (
-        len(words) == num_words == bigrams - 1
-        and len(tables.words) == nodes
-        and len(tables.suffixes) == later
-        and len(tables.probabilities) + len(tables.probability_codes) == nodes
-        and len(tables.backoffs) + len(tables.backoff_codes) == contexts
-        and (len(starts) == 3 or len(tables.children) == bigrams + 1)
-        and (len(starts) == 3 or len(tables.child_deltas) == later + 1)
-        and len(tables.child_bases) == -(-len(tables.child_deltas) // (1 << tables.child_shift))
+        starts == sorted(starts)
+        and starts[:2] == [0, 1]
+        and starts[2:3] == [bigrams]
+        and starts[-2:] == [tables.num_contexts, tables.num_nodes]
+        and exact in ((min(bigrams, tables.num_contexts), bigrams), (tables.num_contexts, tables.num_nodes))
+        and len(words) == tables.num_words
+        and len(tables.longs) == tables.num_nodes + later
+        and len(tables.shorts) == deltas + codes
+        and len(tables.floats) == sum(exact)
+        and 0 <= tables.child_shift < 64
+        and (not deltas or len(tables.children) == bigrams + 1 + -(-deltas // (1 << tables.child_shift)))
     )
 
 

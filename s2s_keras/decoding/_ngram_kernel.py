@@ -1,126 +1,129 @@
-"""Compiled: walks over the tables of an n-gram model. A state is the node of a context, 0 the empty one."""
+"""Compiled: walks over the tables of an n-gram model. A state is the node of a context, 0 the empty one.
+
+Small functions are inlined and given what they need: the tables as a whole would cost more than what is done with them.
+"""
 
 import numpy as np
 from numba import njit
 
+from s2s_keras.decoding._compiled import compiled
 
-@njit(nogil=True, cache=True)
+
+@compiled
 def advance(tables, state, word_id):
     """(log10 p(word | state) with back-off, the state after the word), float64 and int64."""
-    probability, context, node = _match(tables, state, word_id)
-    return probability, _next_state(tables, context, node, word_id)
+    probability, _, next_state = match(tables, state, word_id)
+    return probability, next_state
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def score_words(tables, state, word_ids, probabilities, lengths):
     """Fills log10 probabilities and the length of the n-gram that was found, for each word after another."""
+    now = np.int64(state)
     for i in range(len(word_ids)):
-        probability, context, node = _match(tables, state, word_ids[i])
-        probabilities[i] = probability
-        lengths[i] = _order(tables, node)
-        state = _next_state(tables, context, node, word_ids[i])
-    return state
+        probabilities[i], node, now = match(tables, now, word_ids[i])
+        lengths[i] = 1
+        while node >= tables.starts[lengths[i] + 1]:
+            lengths[i] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def score_sentences(tables, state, word_ids, end_id, probabilities):
     """As `score_words`, for many sentences: each starts in `state` and ends with `end_id`."""
     now = np.int64(state)
     for i in range(len(word_ids)):
-        word_id = np.int64(word_ids[i])
-        probabilities[i], now = advance(tables, now, word_id)
-        if word_id == end_id:
+        probabilities[i], _, now = match(tables, now, word_ids[i])
+        if word_ids[i] == end_id:
             now = np.int64(state)
 
 
-@njit(nogil=True, cache=True)
-def _match(tables, state, word_id):
-    """The longest n-gram of context and word: its probability with back-off, the context it has, its node."""
-    context = np.int64(state)
-    weight = 0.0
-    while True:
-        node = _find(tables, context, word_id)
-        if node > 0:
-            return weight + _probability(tables, node), context, node
-        weight += _backoff(tables, context)
-        context = _suffix(tables, context)
+@compiled
+def match(tables, state, word_id):
+    """log10 p(word | state) with back-off, the node of the longest n-gram that ends so, the state after the word."""
+    longs, children, shorts, floats = tables.longs, tables.children, tables.shorts, tables.floats
+    bigrams, shift, contexts = tables.num_words + 1, tables.child_shift, tables.num_contexts
+    exact, step, zero = tables.num_exact_contexts, tables.backoff_step, tables.backoff_zero
+    suffixes, codes = tables.num_nodes - bigrams, contexts + 1 - bigrams - exact  # where node 0 would have its own
+    context, word, score = np.int64(state), np.int64(word_id), 0.0
+    node = _find(longs, children, shorts, bigrams, shift, context, word)
+    while node == 0:
+        score += _backoff(shorts, floats, exact, codes, zero, step, context)
+        context = _suffix(longs, bigrams, suffixes, context)
+        node = _find(longs, children, shorts, bigrams, shift, context, word)
+    if node < tables.num_exact_nodes:
+        score += np.float64(floats[exact + node])
+    else:
+        score += (shorts[len(shorts) - tables.num_nodes + node] - tables.probability_zero) * tables.probability_step
+    # The state is the longest context that may matter. A node of the highest order is none: its longest suffix may be.
+    after = node if node < contexts or context > 0 else np.int64(0)
+    while after >= contexts:
+        context = _suffix(longs, bigrams, suffixes, context)
+        after = _find(longs, children, shorts, bigrams, shift, context, word)
+        while after == 0:
+            context = _suffix(longs, bigrams, suffixes, context)
+            after = _find(longs, children, shorts, bigrams, shift, context, word)
+    # Without longer n-grams and back-off a context is as good as its suffix.
+    while (
+        after > 0
+        and _backoff(shorts, floats, exact, codes, zero, step, after) == 0.0
+        and _child(children, shorts, bigrams, shift, after) == _child(children, shorts, bigrams, shift, after + 1)
+    ):
+        after = _suffix(longs, bigrams, suffixes, after)
+    return score, node, after
 
 
-@njit(nogil=True, cache=True)
-def _next_state(tables, context, node, word_id):
-    """The longest context that may matter: one without longer n-grams and back-off is as good as its suffix."""
-    while node >= tables.starts[len(tables.starts) - 2]:  # of the highest order: the longest suffix that is a context
-        if context == 0:
-            return np.int64(0)
-        context = _suffix(tables, context)
-        node = _find(tables, context, word_id)
-        while node == 0:
-            context = _suffix(tables, context)
-            node = _find(tables, context, word_id)
-    while node > 0 and _first_child(tables, node) == _first_child(tables, node + 1) and _backoff(tables, node) == 0.0:
-        node = _suffix(tables, node)
+@njit(inline="always")
+def _find(longs, children, shorts, bigrams, shift, context, word):
+    """The node of context and word, or 0."""
+    node = word + 1
+    if context > 0:
+        first = _child(children, shorts, bigrams, shift, context)
+        last = _child(children, shorts, bigrams, shift, context + 1)
+        node = search(longs, first, last, word)
     return node
 
 
-@njit(nogil=True, cache=True)
-def _find(tables, context, word_id):
-    """The node of context and word, or 0."""
-    if context == 0:
-        return np.int64(1) + np.int64(word_id)
-    first, last = _first_child(tables, context), _first_child(tables, context + 1)
-    return search(tables.words, first, last, word_id)
-
-
-@njit(nogil=True, cache=True)
-def search(words, first, last, word_id):
+@njit(inline="always")
+def search(words, first, last, word):
     """The index of a word in a sorted part of `words`, or 0."""
-    end = last
-    while first < last:
-        middle = (first + last) >> 1
-        if np.int64(words[middle]) < word_id:
-            first = middle + 1
+    low, high = first, last
+    while low < high:
+        middle = (low + high) >> 1
+        if np.int64(words[middle]) < word:
+            low = middle + 1
         else:
-            last = middle
-    if first < end and np.int64(words[first]) == word_id:
-        return first
-    return np.int64(0)
+            high = middle
+    found = np.int64(0)
+    if low < last and np.int64(words[low]) == word:
+        found = low
+    return found
 
 
-@njit(nogil=True, cache=True)
-def _first_child(tables, node):
-    bigrams = tables.starts[2]
+@njit(inline="always")
+def _child(children, shorts, bigrams, shift, node):
+    """The first child of a context; where it would be if there is none."""
+    first = np.int64(0)
     if node < bigrams:
-        return tables.children[node]
-    return tables.child_bases[(node - bigrams) >> tables.child_shift] + np.int64(tables.child_deltas[node - bigrams])
+        first = children[node]
+    else:
+        later = node - bigrams
+        first = children[bigrams + 1 + (later >> shift)] + np.int64(shorts[later])
+    return first
 
 
-@njit(nogil=True, cache=True)
-def _suffix(tables, node):
-    bigrams = tables.starts[2]
-    if node < bigrams:
-        return np.int64(0)
-    return np.int64(tables.suffixes[node - bigrams])
+@njit(inline="always")
+def _suffix(longs, bigrams, suffixes, node):
+    suffix = np.int64(0)
+    if node >= bigrams:
+        suffix = np.int64(longs[suffixes + node])
+    return suffix
 
 
-@njit(nogil=True, cache=True)
-def _probability(tables, node):
-    exact = len(tables.probabilities)
+@njit(inline="always")
+def _backoff(shorts, floats, exact, codes, zero, step, node):
+    value = 0.0
     if node < exact:
-        return np.float64(tables.probabilities[node])
-    return tables.scales[0] + tables.scales[1] * tables.probability_codes[node - exact]
-
-
-@njit(nogil=True, cache=True)
-def _backoff(tables, node):
-    exact = len(tables.backoffs)
-    if node < exact:
-        return np.float64(tables.backoffs[node])
-    return tables.scales[2] + tables.scales[3] * tables.backoff_codes[node - exact]
-
-
-@njit(nogil=True, cache=True)
-def _order(tables, node):
-    order = 1
-    while node >= tables.starts[order + 1]:
-        order += 1
-    return order
+        value = np.float64(floats[node])
+    else:
+        value = (shorts[codes + node] - zero) * step
+    return value

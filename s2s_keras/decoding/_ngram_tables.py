@@ -4,23 +4,33 @@ import collections
 
 import numpy as np
 
+# Few arrays, as compiled code counts references to each one, at every call.
 Tables = collections.namedtuple(
     "Tables",
     [
         "starts",  # int64 (order + 2,): first node of every order; node 0 is the empty context, nodes 1... the words
-        "words",  # uint32 (nodes,): the last word of an n-gram; sorted among the children of a node
-        "children",  # int64 (words + 2,): first child of the empty context and of every word, and of the node after
-        "child_shift",  # int: the first child of a later node i is child_bases[i >> child_shift] + child_deltas[i],
-        "child_bases",  # int64, where i counts from the first bigram
-        "child_deltas",  # uint16
-        "suffixes",  # uint32: node of the longest proper suffix of an n-gram of order 2 and more, as far as contexts go
-        "probabilities",  # float32: log10 p(last word | words before) of the first nodes, and of the others
-        "probability_codes",  # uint16: scales[0] + scales[1] * code
-        "backoffs",  # float32: log10 of the weight with which the shorter context is used, and of the others
-        "backoff_codes",  # uint16: scales[2] + scales[3] * code
-        "scales",  # float64 (4,)
+        "longs",  # uint32: the last word of every node, sorted among the children of a context; from `num_nodes` the
+        # node of the longest proper suffix of every context of order 2 and more
+        "children",  # int64: first child of the empty context, of every word and of the node after; then of every
+        # 2**child_shift-th context from the first bigram
+        "shorts",  # uint16: from the first bigram, how far the first child of a context is from the one in `children`,
+        # then codes of back-offs, then of probabilities
+        "floats",  # float32: log10 of the weight with which a shorter context is used, for the first contexts; then
+        # log10 p(last word | words before) of the first nodes; the others have codes
+        "num_words",
+        "num_contexts",  # nodes of less than the highest order
+        "num_nodes",
+        "num_exact_contexts",
+        "num_exact_nodes",
+        "child_shift",
+        "probability_zero",  # log10 probability = (code - zero) * step
+        "probability_step",
+        "backoff_zero",
+        "backoff_step",
     ],
 )
+INTEGERS = Tables._fields[5:11]
+REALS = Tables._fields[11:]
 LOG_ZERO = -99.0  # how ARPA files write log10(0)
 _LARGEST_SHIFT = 6  # 64 nodes share a base: an eighth of a byte each
 _LARGEST_CODE = np.iinfo("uint16").max
@@ -75,72 +85,85 @@ def from_ngrams(levels):
 
 def assemble(starts, words, firsts, suffixes, probabilities, backoffs):
     """Tables with exact values. `firsts`, `suffixes`, `backoffs`: one for every context; `firsts` one more."""
-    if starts[-1] >= 2**32:
-        raise ValueError(f"A model holds less than 2**32 n-grams. Received: {starts[-1]}; prune it.")
-    bigrams = starts[2]
+    num_contexts, num_nodes, bigrams = int(starts[-2]), int(starts[-1]), starts[2]
+    if num_nodes >= 2**32:
+        raise ValueError(f"a model holds less than 2**32 n-grams, not {num_nodes}; prune it")
     rest = firsts[bigrams:]
     for shift in range(_LARGEST_SHIFT, -1, -1):
         bases = rest[:: 1 << shift]
         deltas = rest - np.repeat(bases, 1 << shift)[: len(rest)]
-        if not len(deltas) or deltas.max() <= _LARGEST_CODE:
+        if deltas.max(initial=0) <= _LARGEST_CODE:
             break
-    none = np.zeros(0, "uint16")
+    floats = np.concatenate([backoffs, probabilities])
     return Tables(
         starts=starts,
-        words=words.astype("uint32"),
-        children=firsts[: bigrams + 1].astype("int64"),
+        longs=np.concatenate([words, suffixes[bigrams:]]).astype("uint32"),
+        children=np.concatenate([firsts[: bigrams + 1], bases]).astype("int64"),
+        shorts=deltas.astype("uint16"),
+        floats=np.where(np.isneginf(floats), LOG_ZERO, floats).astype("float32"),
+        num_words=int(bigrams) - 1,
+        num_contexts=num_contexts,
+        num_nodes=num_nodes,
+        num_exact_contexts=num_contexts,
+        num_exact_nodes=num_nodes,
         child_shift=shift,
-        child_bases=bases.astype("int64"),
-        child_deltas=deltas.astype("uint16"),
-        suffixes=suffixes[bigrams:].astype("uint32"),
-        probabilities=np.where(np.isneginf(probabilities), LOG_ZERO, probabilities).astype("float32"),
-        probability_codes=none,
-        backoffs=np.where(np.isneginf(backoffs), LOG_ZERO, backoffs).astype("float32"),
-        backoff_codes=none,
-        scales=np.zeros(4),
+        probability_zero=0.0,
+        probability_step=0.0,
+        backoff_zero=0.0,
+        backoff_step=0.0,
     )
 
 
 def compact(tables):
-    """The same with 16 bits for each value above order 1; the largest error is a half of scales[1] or scales[3]."""
-    words = tables.starts[2]
-    if len(tables.probabilities) == words:
+    """The same with 16 bits for each value above order 1, off by half a step at most."""
+    exact = tables.num_words + 1
+    if tables.num_exact_nodes == exact:
         return tables
-    probability_codes, *probability_scale = _codes(tables.probabilities[words:])
-    backoff_codes, *backoff_scale = _codes(tables.backoffs[words:])
+    backoffs, probabilities = np.split(tables.floats, [tables.num_exact_contexts])
+    backoff_codes, backoff_zero, backoff_step = _codes(backoffs[exact:])
+    probability_codes, probability_zero, probability_step = _codes(probabilities[exact:])
     return tables._replace(
-        probabilities=tables.probabilities[:words].copy(),
-        probability_codes=probability_codes,
-        backoffs=tables.backoffs[:words].copy(),
-        backoff_codes=backoff_codes,
-        scales=np.array([*probability_scale, *backoff_scale]),
+        shorts=np.concatenate([tables.shorts, backoff_codes, probability_codes]),
+        floats=np.concatenate([backoffs[:exact], probabilities[:exact]]),
+        num_exact_contexts=min(exact, tables.num_contexts),
+        num_exact_nodes=exact,
+        probability_zero=probability_zero,
+        probability_step=probability_step,
+        backoff_zero=backoff_zero,
+        backoff_step=backoff_step,
     )
 
 
 def _codes(values):
-    """uint16 codes on an even grid, its offset and its step; 0 is on the grid."""
-    low, high = min(values.min(initial=0.0), 0.0), max(values.max(initial=0.0), 0.0)
-    step = (float(high) - float(low)) / (_LARGEST_CODE - 1)
+    """uint16 codes on an even grid, the code of 0, which is on it, and the step."""
+    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+    step = (high - low) / (_LARGEST_CODE - 1)
     if not step:
         return np.zeros(len(values), "uint16"), 0.0, 0.0
-    zero = np.ceil(-float(low) / step)
-    return np.rint(values.astype("float64") / step + zero).astype("uint16"), -zero * step, step
+    zero = float(np.ceil(-low / step))
+    return np.rint(values.astype("float64") / step + zero).astype("uint16"), zero, step
 
 
 def values(tables):
     """(log10 probabilities of all nodes, log10 back-offs of all contexts), float32, as they are used."""
-    offset, step, backoff_offset, backoff_step = tables.scales
-    probabilities = (offset + step * tables.probability_codes).astype("float32")
-    backoffs = (backoff_offset + backoff_step * tables.backoff_codes).astype("float32")
-    return np.concatenate([tables.probabilities, probabilities]), np.concatenate([tables.backoffs, backoffs])
+    backoffs, probabilities = np.split(tables.floats, [tables.num_exact_contexts])
+    num_codes = tables.num_nodes - tables.num_exact_nodes
+    first, middle = len(tables.shorts) - num_codes - tables.num_contexts + len(backoffs), len(tables.shorts) - num_codes
+    backoff_codes, probability_codes = tables.shorts[first:middle], tables.shorts[middle:]
+    more_backoffs = (backoff_codes - tables.backoff_zero) * tables.backoff_step
+    more_probabilities = (probability_codes - tables.probability_zero) * tables.probability_step
+    return (
+        np.concatenate([probabilities, more_probabilities.astype("float32")]),
+        np.concatenate([backoffs, more_backoffs.astype("float32")]),
+    )
 
 
 def parents(tables):
     """For every order from 2, the context of each n-gram: its index among the n-grams of the order below."""
-    order = len(tables.starts) - 2
-    deltas = tables.child_deltas.astype("int64")
-    rest = np.repeat(tables.child_bases, 1 << tables.child_shift)[: len(deltas)] + deltas
-    firsts = np.concatenate([tables.children[:-1], rest])
-    for n in range(1, order):
-        first, last = tables.starts[n], tables.starts[n + 1]
+    starts, bigrams = tables.starts, tables.num_words + 1
+    deltas = tables.shorts[: tables.num_contexts + 1 - bigrams].astype("int64")
+    rest = np.repeat(tables.children[bigrams + 1 :], 1 << tables.child_shift)[: len(deltas)] + deltas
+    firsts = np.concatenate([tables.children[:bigrams], rest])
+    for n in range(1, len(starts) - 2):
+        first, last = starts[n], starts[n + 1]
         yield np.repeat(np.arange(last - first), np.diff(firsts[first : last + 1]))

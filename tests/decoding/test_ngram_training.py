@@ -81,13 +81,15 @@ def assert_sums_to_one(model, context):
 
 
 def test_by_hand():
+    from s2s_keras.decoding._ngram_tables import values
+
     # a follows <s> and a; </s> follows a and b; b follows a: adjusted counts 2, 2, 1 of 5. Discounts 1, 1, 0.5.
     # Half of the mass is free, for <unk>, </s>, a and b alike: 1/8 each.
     model = train_ngram(["a a", "a b"], 2, discount_fallback=FALLBACK)
     p = {"a": 1 / 5 + 1 / 8, "</s>": 1 / 5 + 1 / 8, "b": 0.5 / 5 + 1 / 8, "<unk>": 1 / 8}
     for word, probability in p.items():
         number = 1 + model.word_id(word)
-        assert 10.0 ** model.tables.probabilities[number] == pytest.approx(probability, rel=1e-6)
+        assert 10.0 ** values(model.tables)[0][number] == pytest.approx(probability, rel=1e-6)
     # After a: a, b and </s>, once each, so that each gives 0.5 of 3. After <s>: a, twice, which gives 1 of 2.
     expected = [(2 - 1) / 2 + 0.5 * p["a"], 0.5 / 3 + 0.5 * p["b"], 0.5 / 1 + 0.5 * p["</s>"]]
     scores = model.full_scores("a b")
