@@ -1,10 +1,11 @@
 """Compiled: the best path through the states of known labels."""
 
 import numpy as np
-from numba import njit
+
+from s2s_keras.decoding._compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def best_path(logits, tokens, path):
     """Fills the state of each frame; states are blanks around and between the labels. Of equal paths, the latest."""
     num_frames, num_states = len(logits), len(tokens)

@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, NODES, SLOTS, TOKENS, WORDS, entry, inner
+from s2s_keras.decoding._compiled import compiled, inner
+from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, NODES, SLOTS, TOKENS, WORDS
 from s2s_keras.decoding._ctc_beam_tree import find_place, has_room
 from s2s_keras.decoding._ctc_beam_words import score_ends, score_frame, walk
 
@@ -52,7 +53,7 @@ def read_frame(row, rules, options, state):
     state.counts[SLOTS] = count
 
 
-@entry
+@compiled
 def begin_frame(row, rules, options, state):
     """Read a frame and let every prefix stay as it is."""
     read_frame(row, rules, options, state)
@@ -166,7 +167,7 @@ def make_node(rules, node, parent, token, lost, ending, follower):
             node.context = parent.word_context
 
 
-@entry
+@compiled
 def end_frame(rules, options, state):
     """The next beam: the best of the prefixes as they are and of their extensions."""
     nodes, table, beam, pool, slots = state.nodes, state.table, state.beam, state.pool, state.slots
@@ -233,7 +234,7 @@ def write_beam(state, count):
     state.counts[BEAM] = count
 
 
-@entry
+@compiled
 def search(logits, first, tables, rules, options, state):
     """Search from frame `first` on; returns the frame at which room for nodes ran out, or the number of frames."""
     for t in range(first, len(logits)):

@@ -3,10 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-
-entry = njit(nogil=True, cache=True)  # Python calls these,
-inner = njit(nogil=True, cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # and not these: compiled sooner
 
 NODES, BEAM, SLOTS = range(3)  # of State.counts
 BOUND = 0  # of State.limits: a score that does not exceed it is of no use

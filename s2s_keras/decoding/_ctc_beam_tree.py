@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from s2s_keras.decoding._ctc_beam_state import BEAM, NODES, entry, inner
+from s2s_keras.decoding._compiled import compiled, inner
+from s2s_keras.decoding._ctc_beam_state import BEAM, NODES
 
 
-@entry
+@compiled
 def start(state, rules, context):
     """The beam of the empty prefix."""
     state.table[:] = 0
@@ -29,7 +30,7 @@ def find_place(nodes, table, parent, token):
     return k
 
 
-@entry
+@compiled
 def compact(state):
     """Forget the nodes that no prefix in the beam descends from; parents stay before their children."""
     nodes, table, count = state.nodes, state.table, state.counts[NODES]
@@ -56,7 +57,7 @@ def compact(state):
     state.counts[NODES] = kept
 
 
-@entry
+@compiled
 def has_room(options, state):
     """Whether the nodes of one more frame fit, after forgetting those of no use. A quarter stays free, as it costs."""
     if state.counts[NODES] + options.beam_width <= len(state.nodes):
@@ -65,7 +66,7 @@ def has_room(options, state):
     return state.counts[NODES] + options.beam_width <= 3 * len(state.nodes) // 4
 
 
-@entry
+@compiled
 def tokens_of(state, node):
     """The tokens of a prefix."""
     length, n = 0, node

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, SLOTS, TOKENS, WORDS, entry, inner
+from s2s_keras.decoding._compiled import compiled, inner
+from s2s_keras.decoding._ctc_beam_state import BEAM, BOUND, NO_MODEL, SLOTS, TOKENS, WORDS
 from s2s_keras.decoding._ngram_kernel import advance
 
 
@@ -25,7 +26,7 @@ def lexicon_step(lexicon, node, char):
 def walk(rules, node, token, unknown):
     """Where a token leads from a node: (lexicon node, hot words' state, score, whether a word has begun).
 
-    A word that leaves the lexicon is unknown, however it ends: it pays at once, or words without end would fill the beam.
+    A word that leaves the lexicon is unknown, however it ends: it pays at once. Else words without end fill the beam.
     """
     chars, lexicon, follow, hot = rules.chars, rules.lexicon, rules.follow, rules.hot
     entry, state, pending = node.lexicon, node.hot, node.pending
@@ -67,7 +68,7 @@ def boundary(state):
     return log_prob
 
 
-@entry
+@compiled
 def words_to_score(rules, options, state, bound):
     """List the nodes whose pending word needs a score: it may end, is of use then, and has none yet; how many."""
     nodes, beam, asked, count = state.nodes, state.beam, state.asked, 0
@@ -92,7 +93,7 @@ def tokens_to_score(options, state):
             followers[i, s].score = 0.0 if useful else np.nan
 
 
-@entry
+@compiled
 def weighted(options, log10_prob, is_unknown):
     """What a word or token adds to a score."""
     return options.alpha * log10_prob + options.beta + (options.unknown if is_unknown else 0.0)
@@ -123,7 +124,7 @@ def score_tokens(tables, rules, options, state):
                 followers[i, s].score = weighted(options, log10_prob, word == 0)
 
 
-@entry
+@compiled
 def rate_endings(rules, options, state):
     """Tell every prefix what its pending word, if any, adds if it ends here."""
     nodes, beam, by_word = state.nodes, state.beam, rules.level == WORDS
@@ -164,7 +165,7 @@ def score_ends(tables, rules, options, state):
             beam[i].score += options.alpha * advance(tables, context, options.end_id)[0]
 
 
-@entry
+@compiled
 def finish(rules, prefix, node):
     """The score at the end of the utterance, without that of the end itself; -inf in the middle of a word."""
     score = prefix.total + prefix.extra + prefix.ending - rules.hot[node.hot].promise

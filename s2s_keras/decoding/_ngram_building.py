@@ -1,12 +1,12 @@
 """Compiled: finds nodes while a trie is built."""
 
 import numpy as np
-from numba import njit
 
+from s2s_keras.decoding._compiled import compiled
 from s2s_keras.decoding._ngram_kernel import search
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_parents(ids, words, firsts):
     """The node of the first n - 1 words of every n-gram, or 0."""
     nodes = np.zeros(len(ids), np.int64)
@@ -19,7 +19,7 @@ def find_parents(ids, words, firsts):
     return nodes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_suffixes(words, firsts, suffixes, parents, first):
     """Fills the node of the longest proper suffix of the nodes from `first`, which have these parents."""
     for i in range(len(parents)):
@@ -34,7 +34,7 @@ def find_suffixes(words, firsts, suffixes, parents, first):
         suffixes[first + i] = node
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def unpack(data, first_bit, step, width, count):
     """`count` numbers of `width` <= 57 bits, `step` bits apart, little-endian."""
     numbers = np.zeros(count, np.uint64)

@@ -6,15 +6,17 @@ Small functions are inlined and given what they need: the tables as a whole woul
 import numpy as np
 from numba import njit
 
+from s2s_keras.decoding._compiled import compiled
 
-@njit(nogil=True, cache=True)
+
+@compiled
 def advance(tables, state, word_id):
     """(log10 p(word | state) with back-off, the state after the word), float64 and int64."""
     probability, _, next_state = match(tables, state, word_id)
     return probability, next_state
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def score_words(tables, state, word_ids, probabilities, lengths):
     """Fills log10 probabilities and the length of the n-gram that was found, for each word after another."""
     now = np.int64(state)
@@ -25,7 +27,7 @@ def score_words(tables, state, word_ids, probabilities, lengths):
             lengths[i] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def score_sentences(tables, state, word_ids, end_id, probabilities):
     """As `score_words`, for many sentences: each starts in `state` and ends with `end_id`."""
     now = np.int64(state)
@@ -35,7 +37,7 @@ def score_sentences(tables, state, word_ids, end_id, probabilities):
             now = np.int64(state)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def match(tables, state, word_id):
     """log10 p(word | state) with back-off, the node of the longest n-gram that ends so, the state after the word."""
     longs, children, shorts, floats = tables.longs, tables.children, tables.shorts, tables.floats

@@ -90,8 +90,9 @@ def timed_words(logits, token_ids, texts, frame_seconds):
 
     Example:
 
-    >>> timed_words(9 * np.eye(3)[[0, 1, 1, 0, 2]], [1, 2], ["", "a", " b"], 0.5)[1]
-    Word(text='b', start=2.0, end=2.5, confidence=0.9997532...)
+    >>> a, b = timed_words(9 * np.eye(3)[[0, 1, 1, 0, 2]], [1, 2], ["", "a", " b"], 0.5)
+    >>> b.text, b.start, b.end, round(b.confidence, 3)
+    ('b', 2.0, 2.5, 1.0)
     """
     logits = np.asarray(logits, "float64")
     spans = ctc_alignment(logits, token_ids)

@@ -1,5 +1,6 @@
 import itertools
 import math
+import os
 from collections import defaultdict
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from s2s_keras.decoding import CTCBeamSearch, train_ngram
 from s2s_keras.tokenizers import CharacterTokenizer
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 INFINITE = {"token_cutoff": math.inf, "beam_cutoff": math.inf}
 FALLBACK = (0.5, 1.0, 1.5)

@@ -190,3 +190,15 @@ def test_states_merge_where_nothing_longer_is_known():
     for word in ("the", "dog", "zebra"):
         _, state = advance(model.tables, state, model.word_id(word))
     assert state == model.empty_state
+
+
+def test_compiles_where_nothing_can_be_written(monkeypatch):
+    from s2s_keras.decoding import _compiled
+
+    def njit(nogil, cache=False):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")  # what numba says
+        return numba.njit(nogil=nogil)
+
+    monkeypatch.setattr(_compiled, "njit", njit)
+    assert _compiled.compiled(lambda x: x + 1)(1) == 2

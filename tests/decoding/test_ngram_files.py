@@ -58,8 +58,16 @@ def test_rounding_is_as_small_as_said(large, tmp_path):
     assert 0 < max(errors) < 1e-4
     words = slice(large.tables.num_words + 1)
     np.testing.assert_array_equal(values(rounded.tables)[0][words], values(large.tables)[0][words])
-    zero = values(large.tables)[1] == 0  # a back-off of 0 is free to share states, and stays 0
-    assert zero.any() and np.all(values(rounded.tables)[1][zero] == 0)
+
+
+def test_a_backoff_of_zero_stays_zero(tmp_path):
+    from s2s_keras.decoding._ngram_tables import values
+
+    model = NGramLanguageModel.load(FIXTURES / "gaps.arpa")  # back-offs on both sides of 0
+    model.save(tmp_path / "model.s2slm")
+    zero = values(model.tables)[1] == 0
+    assert zero[model.tables.num_words + 1 :].any()
+    assert np.all(values(NGramLanguageModel.load(tmp_path / "model.s2slm").tables)[1][zero] == 0)
 
 
 def test_size_of_an_entry(large, tmp_path):

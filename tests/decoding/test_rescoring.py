@@ -1,8 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 
 from s2s_keras.decoding import CTCBeamSearch, Hypothesis, rescore, train_ngram, tune, tune_rescoring
 from s2s_keras.tokenizers import CharacterTokenizer
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 NBEST = [
     [Hypothesis("a b", (), -1.0, -1.0), Hypothesis("a", (), -1.5, -1.5)],

@@ -1,9 +1,12 @@
+import os
 import re
 
 import pytest
 
 from s2s_keras.decoding import Word, to_ctm, to_srt, to_textgrid, to_vtt
 from s2s_keras.decoding.transcripts import captions
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 WORDS = [Word("yes", 0.24, 0.5, 0.984), Word('"sir"', 0.5, 1.0, 1.0), Word("<no>", 3723.4567, 3724.0, 0.25)]
 

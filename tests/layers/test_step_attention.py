@@ -161,7 +161,10 @@ def test_hard_monotonic_attention_takes_the_next_frame_above_zero():
 
 def test_recurrence_of_unknown_length():
     x = keras.Input((None,))
-    model = keras.Model(x, keras.layers.Lambda(lambda x: linear_recurrence(0.5 * ops.ones_like(x), x))(x))
+    layer = keras.layers.Lambda(
+        lambda x: linear_recurrence(0.5 * ops.ones_like(x), x), output_shape=lambda shape: shape
+    )
+    model = keras.Model(x, layer(x))
     for time in (1, 6, 9):
         expected = np.cumsum(2.0 ** np.arange(time)) / 2.0 ** np.arange(time)
         np.testing.assert_allclose(model.predict_on_batch(np.ones((1, time)))[0], expected, rtol=1e-6)
