@@ -1,6 +1,6 @@
-"""Deep Speech 2 on AN4: the preset `deep_speech_mini_an4_en`.
+"""Deep Speech 2 on AN4. No preset has been trained with it yet.
 
-The commands that made it, from the repository's root, with the AN4 manifests in ../shared/data/an4:
+The commands, from the repository's root, with the AN4 manifests in ../shared/data/an4:
 
     export KERAS_BACKEND=jax
     recipe=recipes/deep_speech_mini_an4_en.py

@@ -1,4 +1,4 @@
-"""Attention and CTC on one encoder, on AN4: the preset `jca_mini_an4_en`.
+"""Attention and CTC on one encoder, on AN4. No preset has been trained with it yet.
 
     KERAS_BACKEND=jax s2s-keras train recipes/jca_mini_an4_en.py
     s2s-keras evaluate runs/jca_mini_an4_en --manifest ../shared/data/an4/manifest_test.jsonl

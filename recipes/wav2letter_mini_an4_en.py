@@ -1,6 +1,6 @@
-"""Wav2Letter on AN4: the preset `wav2letter_mini_an4_en`.
+"""Wav2Letter on AN4. No preset has been trained with it yet.
 
-The commands that made it, from the repository's root, with the AN4 manifests in ../shared/data/an4:
+The commands, from the repository's root, with the AN4 manifests in ../shared/data/an4:
 
     export KERAS_BACKEND=jax
     recipe=recipes/wav2letter_mini_an4_en.py
