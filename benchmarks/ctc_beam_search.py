@@ -61,16 +61,18 @@ def measure(name, rows, model, folder, arguments):
     from s2s_keras.tokenizers import CharacterTokenizer
 
     limits = {"token_cutoff": TOKEN_CUTOFF, "beam_cutoff": BEAM_CUTOFF}
-    plain = CTCBeamSearch(CharacterTokenizer(), **limits)
     searches = [
-        plain.replace(beam_width=16),
-        plain.replace(beam_width=128),
+        CTCBeamSearch(CharacterTokenizer(), beam_width=16, **limits),
+        CTCBeamSearch(CharacterTokenizer(), beam_width=128, **limits),
         CTCBeamSearch(CharacterTokenizer(), model, ALPHA, BETA, 128, **limits),
     ]
+    tight = [search.replace(token_cutoff=5.0, beam_cutoff=10.0) for search in searches]
     batch = padded(rows)
-    ours = [lambda s=s: [s(row[None]) for row in rows] for s in searches]
-    together = [lambda s=s: s(batch) for s in searches]
-    contestants = {"s2s_keras, one thread": ours, f"s2s_keras, {os.cpu_count()} cores": together}
+    contestants = {
+        "s2s_keras, one thread": [lambda s=s: [s(row[None]) for row in rows] for s in searches],
+        f"s2s_keras, {os.cpu_count()} cores": [lambda s=s: s(batch) for s in searches],
+        "s2s_keras, one thread, pyctcdecode's cut-offs": [lambda s=s: [s(row[None]) for row in rows] for s in tight],
+    }
     peer = Peer(arguments.peers, folder) if arguments.peers else None
     if peer:
         contestants |= {label: [steps.get(n) for n in range(3)] for label, steps in peer.steps().items()}
@@ -160,7 +162,7 @@ def pyctcdecode_steps(rows, folder):
     def step(decoder, width):
         return lambda n: decoder.decode(rows[n], beam_width=width)  # its own cut-offs: tokens 5, beams 10
 
-    return {"pyctcdecode (its own tighter cut-offs)": {0: step(plain, 16), 1: step(plain, 128), 2: step(fused, 128)}}
+    return {"pyctcdecode": {0: step(plain, 16), 1: step(plain, 128), 2: step(fused, 128)}}
 
 
 def flashlight_steps(rows, folder):

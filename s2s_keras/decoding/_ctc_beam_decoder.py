@@ -38,6 +38,7 @@ class BeamDecoder:
             unknown=float(numbers.unknown_score),
             lost=float(numbers.unknown_score) if compiled and rules.level == WORDS else 0.0,
             gain=max(0.0, beta) + max(0.0, numbers.unknown_score) + _hot_gain(rules),
+            hot_gain=_hot_gain(rules),
             token_cutoff=float(numbers.token_cutoff),
             beam_cutoff=float(numbers.beam_cutoff),
             beam_width=int(numbers.beam_width),

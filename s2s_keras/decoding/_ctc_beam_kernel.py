@@ -47,7 +47,9 @@ def read_frame(row, rules, options, state):
         log_probs[c] = row[c] - mass
         slot_of[c] = -1
         if c > 0 and log_probs[c] >= -options.token_cutoff:
-            slots[count].log_prob, slots[count].token, slots[count].starts_word = log_probs[c], c, tokens[c].starts_word
+            slot, token = slots[count], tokens[c]
+            slot.log_prob, slot.token, slot.starts_word = log_probs[c], c, token.starts_word
+            slot.is_space = token.starts_word and token.first_char == token.end_char and not rules.has_hot_words
             slot_of[c] = count
             count += 1
     state.counts[SLOTS] = count
@@ -116,11 +118,25 @@ def reduce(pool, count, bound):
 
 
 @inner
+def rate_inside(rules, options, node):
+    """What all tokens within a word add, where that is the same, as the lexicon ends here; else NaN."""
+    if not rules.walks:
+        return 0.0
+    if rules.has_hot_words:
+        return np.nan
+    if node.lexicon < 0:
+        return 0.0
+    if rules.lexicon[node.lexicon].first_child < rules.lexicon[node.lexicon].end_child:
+        return np.nan
+    return -np.inf if rules.constrained else options.lost
+
+
+@inner
 def propose(rules, options, state):
     """Fill the pool with the prefixes as they are and the extensions that may be among the best; how many."""
     nodes, beam, slots, taken, pool = state.nodes, state.beam, state.slots, state.taken, state.pool
     num_slots, gain, bound = state.counts[SLOTS], options.gain, state.limits[BOUND]
-    followers, tokens = state.followers, rules.tokens
+    followers, tokens, by_token = state.followers, rules.tokens, rules.level == TOKENS
     likeliest = -np.inf
     for s in range(num_slots):
         likeliest = max(likeliest, slots[s].log_prob)
@@ -131,15 +147,18 @@ def propose(rules, options, state):
         token, extra, blank, total = beam[i].token, beam[i].extra, beam[i].blank, beam[i].total
         if total + extra + likeliest + gain <= bound:
             continue
+        within = rate_inside(rules, options, nodes[beam[i].node])
         for s in range(num_slots):
             score = extra + slots[s].log_prob + (blank if slots[s].token == token else total)
-            if score + gain <= bound or taken[i, s]:
-                continue
             if slots[s].starts_word:
                 score += beam[i].ending
-            if rules.level == TOKENS:
+            elif not np.isnan(within):
+                score += within
+            if by_token:
                 score += followers[i, s].score
-            if rules.walks:
+            if score + options.hot_gain <= bound or taken[i, s]:
+                continue
+            if rules.walks and not slots[s].is_space and (slots[s].starts_word or np.isnan(within)):
                 score += walk(rules, nodes[beam[i].node], tokens[slots[s].token], options.lost)[2]
             if score > bound:  # not so where a word or token has no score, which is NaN
                 if size == len(pool):
@@ -206,6 +225,14 @@ def end_frame(rules, options, state):
 
 
 @inner
+def stay(state):
+    """The next beam where no token extends a prefix."""
+    beam = state.beam
+    for i in range(state.counts[BEAM]):
+        beam[i].blank, beam[i].label, beam[i].total = beam[i].next_blank, beam[i].next_label, beam[i].next_total
+
+
+@inner
 def forget_beam(state):
     """Nothing is in the beam, and no extension either."""
     nodes, beam, taken = state.nodes, state.beam, state.taken
@@ -241,6 +268,9 @@ def search(logits, first, tables, rules, options, state):
         if not has_room(options, state):
             return t
         begin_frame(logits[t], rules, options, state)
+        if state.counts[SLOTS] == 0:
+            stay(state)
+            continue
         score_frame(tables, rules, options, state)
         end_frame(rules, options, state)
     score_ends(tables, rules, options, state)

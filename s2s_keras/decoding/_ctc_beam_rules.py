@@ -44,6 +44,7 @@ def make_rules(texts, language_model=None, dictionary=None, hot_words=None):
         hot=hot,
         level=level,
         constrained=dictionary is not None,
+        has_hot_words=bool(hot_words),
         walks=bool(words) or bool(hot_words),
     )
 

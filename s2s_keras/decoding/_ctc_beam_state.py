@@ -59,7 +59,7 @@ HOT = np.dtype(
         ("reward", "f8"),  # the weight of the hot words that end here
     ]
 )
-SLOT = np.dtype([("log_prob", "f8"), ("token", "i4"), ("starts_word", "i4")])
+SLOT = np.dtype([("log_prob", "f8"), ("token", "i4"), ("starts_word", "i4"), ("is_space", "i4")])
 FOLLOWER = np.dtype([("score", "f8"), ("context", "i8")])
 CANDIDATE = np.dtype([("score", "f8"), ("origin", "i4"), ("slot", "i4")])
 
@@ -74,6 +74,7 @@ class Rules(NamedTuple):
     hot: np.ndarray  # (S,) HOT
     level: int  # NO_MODEL, WORDS or TOKENS
     constrained: bool  # words outside of the lexicon are impossible
+    has_hot_words: bool
     walks: bool  # the lexicon or hot words count within words, too
 
 
@@ -84,7 +85,8 @@ class Options(NamedTuple):
     beta: float
     unknown: float
     lost: float  # for a word that leaves the lexicon, if that is the language model's
-    gain: float  # the most that a token can add to its acoustic score
+    gain: float  # the most that a token can add to its acoustic score,
+    hot_gain: float  # and that hot words can
     token_cutoff: float
     beam_cutoff: float
     beam_width: int
