@@ -49,7 +49,7 @@ def beam_search(
     Example:
 
     >>> import numpy as np
-    >>> table = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [1, 1, 1, 1], [0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.4, 0.4]]))
+    >>> table = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [1, 1, 1, 1], [0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.5, 0.3]]))
     >>> def step(token_ids, state):  # the next token depends on the last one only
     ...     return ops.take(ops.convert_to_tensor(table, "float32"), token_ids, axis=0), state
     >>> found = beam_search(step, {"none": np.zeros((1, 1))}, np.array([3]), 3, beam_width=2)

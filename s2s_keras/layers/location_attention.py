@@ -34,7 +34,7 @@ class LocationAttention(BahdanauAttention):
     >>> query, state = np.ones((1, 3), "float32"), attention.initial_state(memory)
     >>> for _ in range(2):
     ...     context, alignment, state = attention([query, state, memory])
-    >>> round(float(ops.convert_to_numpy(state).sum()), 4)
+    >>> round(float(keras.ops.convert_to_numpy(state).sum()), 4)
     2.0
 
     Reference:

@@ -9,7 +9,7 @@ from s2s_keras.losses import CTC, CrossEntropy
 from tests.applications.attention_case import SMALL_ATTENTION, AttentionTestCase, Reference
 from tests.checks import count_parameters
 
-CONVOLUTIONS = 2 * (3 * 8 * 8 + 16)
+CONVOLUTIONS = 3 * 8 * 8 + 16
 CELL = 4 * ((5 + 6) * 6 + 6 * 6 + 6) + (6 + 8) * 6
 LOCATION = 8 * 4 + 6 * 4 + 4 + (101 + 1) * 10 + 10 * 4
 
