@@ -84,7 +84,7 @@ def test_torch_says_that_it_has_no_distribution(environment):
 
 
 def run(count, folder, policy="float32", batch_size=2, epochs=2):
-    """Exit code, standard error and results of all processes; one process is run without the launcher."""
+    """Results and weights of all processes; one process is run without the launcher."""
     folder.mkdir()
     script = [sys.executable, str(SCRIPT), str(folder), policy, str(batch_size), str(epochs)]
     command = script
@@ -94,9 +94,10 @@ def run(count, folder, policy="float32", batch_size=2, epochs=2):
     root = str(Path(__file__).parents[2])
     variables = {"PYTHONPATH": root, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": BACKEND}
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout + done.stderr
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("result.*.json"))]
     weights = [np.load(path) for path in sorted(folder.glob("weights.*.npz"))]
-    return done, results, weights
+    return results, weights
 
 
 def assert_equal_weights(a, b, tolerance):
@@ -108,9 +109,8 @@ def assert_equal_weights(a, b, tolerance):
 @several
 def test_two_processes_train_as_one_does(tmp_path):
     # Five utterances in batches of four: the second batch is filled up with rows that count nothing.
-    _, (alone,), (expected,) = run(1, tmp_path / "alone", batch_size=4)
-    done, results, weights = run(2, tmp_path / "two", batch_size=2)
-    assert done.returncode == 0, done.stdout + done.stderr
+    (alone,), (expected,) = run(1, tmp_path / "alone", batch_size=4)
+    results, weights = run(2, tmp_path / "two", batch_size=2)
     first, second = results
     assert first == second
     assert first["flags"] == [True, False]
@@ -125,8 +125,7 @@ def test_two_processes_train_as_one_does(tmp_path):
 @several
 @pytest.mark.skipif(BACKEND == "jax", reason="as on TensorFlow; one is enough for the time that it takes")
 def test_three_processes_in_half_precision(tmp_path):
-    done, results, weights = run(3, tmp_path / "three", "mixed_float16", batch_size=2, epochs=1)
-    assert done.returncode == 0, done.stdout + done.stderr
+    results, weights = run(3, tmp_path / "three", "mixed_float16", batch_size=2, epochs=1)
     assert results[0] == results[1] == results[2]
     assert_equal_weights(weights[0], weights[1], 0.0)
     assert_equal_weights(weights[0], weights[2], 0.0)
