@@ -61,8 +61,8 @@ def assert_golden(layer, shared, variant, tolerance=1e-3):
 def assert_close(found, expected, tolerance):
     """Equal within the tolerance; within five times that where there was almost no power.
 
-    There a bin is what is left of products that cancel, and its logarithm shows the last digits of the transform: on the
-    same processor PyTorch's differs by 0.0016 from those of TensorFlow and JAX.
+    There a bin is what is left of products that cancel, and its logarithm shows the last digits of the transform: on
+    the same processor PyTorch's differs by 0.0016 from those of TensorFlow and JAX.
     """
     faint = expected < -3.5  # deviations below the mean
     np.testing.assert_allclose(found[~faint], expected[~faint], atol=tolerance)
