@@ -1,8 +1,4 @@
-"""Two devices of one JAX process transform their own rows each; a test runs this in a process of its own."""
-
-import os
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+"""Two devices of one JAX process transform their own rows each; a test runs this in a process that has two."""
 
 import jax
 import keras
