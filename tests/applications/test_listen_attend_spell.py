@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -16,6 +17,11 @@ class TestListenAttendSpell(AttentionTestCase):
     application = ListenAttendSpell
     arguments = {**SMALL_ATTENTION, "rnn": "gru", "attention": "luong"}
     num_parameters = CONVOLUTIONS + CELL + LUONG + 30 * 5 + 12 * (8 + 5) + 30 * (6 + 1)
+
+    def compile(self, model, optimizer, **kwargs):
+        # TensorFlow traces the gradient of a loop for ten seconds; that `fit` does is seen in TestJointCTCAttention.
+        kwargs.setdefault("run_eagerly", keras.backend.backend() == "tensorflow")
+        super().compile(model, optimizer, **kwargs)
 
     @pytest.mark.parametrize("rnn", ["gru", "lstm"])
     def test_recurrent_layers_reverse_real_frames_only(self, rnn):
