@@ -91,7 +91,8 @@ def plain(paths, threads):
 
 
 def pipeline(manifest, threads):
-    """Reads an epoch of batches."""
+    """Reads an epoch of batches; one thread is the one that takes them."""
+    threads = threads if threads > 1 else 0
     dataset = speech_dataset(
         manifest, AnyText(), BATCH_SIZE, buckets=BUCKETS, shuffle=True, num_threads=threads, verify="manifest"
     )

@@ -115,7 +115,7 @@ def _open(path):
     if (path.getbuffer().nbytes if inside else os.path.getsize(path)) == 0:
         raise ValueError(f"{path}: the file is empty (0 bytes).")
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(_descriptor(path) if inside and hasattr(os, "memfd_create") else path)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path}: cannot be read as audio ({_reason(error)}); supported are {_SUPPORTED}.") from error
     if file.format == "WAV":
@@ -127,6 +127,15 @@ def _open(path):
         file.close()
         raise ValueError(f"{path}: the file is cut off, the page that ends an Ogg stream is missing.")
     return file
+
+
+def _descriptor(content):
+    """A file descriptor of `AudioBytes`, which soundfile closes: from a Python object it would read by calling Python."""
+    descriptor = os.memfd_create("audio")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(content.getbuffer())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _ogg_ends(path):
@@ -159,7 +168,8 @@ def _read(path, offset, duration):
                 "inside it."
             )
         try:
-            file.seek(start)
+            if start:
+                file.seek(start)
             audio = file.read(min(wanted, frames - start), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise ValueError(f"{path}: the file is damaged or cut off ({_reason(error)}).") from error
