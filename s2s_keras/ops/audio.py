@@ -130,7 +130,7 @@ def _open(path):
 
 
 def _descriptor(content):
-    """A file descriptor of `AudioBytes`, which soundfile closes: from a Python object it would read by calling Python."""
+    """A file descriptor of `AudioBytes`, for soundfile to close: to read from an object it calls Python every time."""
     descriptor = os.memfd_create("audio")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(content.getbuffer())
