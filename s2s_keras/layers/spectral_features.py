@@ -85,6 +85,8 @@ class SpectralFeatures(keras.layers.Layer):
         if isinstance(self.gain, str) and self.gain != "peak":
             raise ValueError(f'Unknown gain. Expected "peak" or a number, received gain={self.gain!r}.')
 
+    precise = False  # whether single bins count, not sums of them: `spectral.power_spectrum`
+
     @property
     def num_features(self):
         """int, features per frame."""
@@ -126,7 +128,8 @@ class SpectralFeatures(keras.layers.Layer):
         return apply_mask(self._normalize(features, mask), mask)
 
     def _transform(self, audio):
-        return self.power_to_features(spectral.power_spectrum(audio, self._window, self.hop_length, self.fft_length))
+        power = spectral.power_spectrum(audio, self._window, self.hop_length, self.fft_length, self.precise)
+        return self.power_to_features(power)
 
     def _condition(self, audio, real, training):
         """Gain and dither of audio (B, S), `real` bool (B, S)."""
