@@ -5,7 +5,8 @@ import functools
 import keras
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.ctc_recognizer import CTCRecognizer, _batches, _waveform
+from s2s_keras.applications.ctc_recognizer import CTCRecognizer
+from s2s_keras.applications.recordings import as_waveform, padded_batches
 from s2s_keras.decoding import beam_search
 from s2s_keras.layers import (
     AttentionCell,
@@ -180,13 +181,13 @@ class AttentionRecognizer(Application):
             )
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        recordings = [_waveform(a, self.sample_rate, sample_rate) for a in audio]
+        recordings = [as_waveform(a, self.sample_rate, sample_rate) for a in audio]
         options = {"beam_width": beam_width, "length_penalty": length_penalty, **search}
         key = tuple(sorted(options.items()))
         if key not in self._searchers:
             self._searchers[key] = Searcher(self, **options)
         texts = [None] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, batch_size, self.sample_rate):
             found = self._searchers[key].predict_on_batch(batch)
             for row, n in enumerate(indices):
                 rows = zip(found["token_ids"][row], found["lengths"][row], found["scores"][row], strict=True)

@@ -5,14 +5,13 @@ import os
 
 import keras
 import numpy as np
-import soxr
 
 from s2s_keras.applications.application import Application, as_object
+from s2s_keras.applications.recordings import as_waveform, padded_batches
 from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
 from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
 from s2s_keras.layers.blank_padding import IMPOSSIBLE
-from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
 
 
@@ -152,7 +151,7 @@ class CTCRecognizer(Application):
 
         recordings, single = self._recordings("transcribe", audio, sample_rate, batch_size)
         results = [None] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, batch_size, self.sample_rate):
             for n, result in zip(indices, read(self.predict_on_batch(batch)), strict=False):
                 results[n] = result
         return results[0] if single else results
@@ -186,7 +185,7 @@ class CTCRecognizer(Application):
         token_ids = [self.tokenizer.encode(" ".join(t.split())) for t in wanted]
         texts = token_texts(self.tokenizer)
         results = [None] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, batch_size, self.sample_rate):
             for n, logits in zip(indices, np.asarray(self.predict_on_batch(batch)), strict=False):
                 real = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]  # labels are not put into padded frames
                 results[n] = list(timed_words(real, token_ids[n], texts, self.frame_seconds))
@@ -217,7 +216,7 @@ class CTCRecognizer(Application):
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
         single = not isinstance(audio, (list, tuple))
-        return [_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)], single
+        return [as_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)], single
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -244,36 +243,3 @@ def _tokenizer(tokenizer, vocabulary_size):
             f"Pass vocabulary_size={tokenizer.vocabulary_size}, another tokenizer, or tokenizer=None."
         )
     return tokenizer
-
-
-def _waveform(audio, sample_rate, array_rate):
-    """A path or an array as float32 samples at `sample_rate`."""
-    if isinstance(audio, (str, os.PathLike)):
-        return load_audio(audio, sample_rate)
-    audio = np.asarray(audio)
-    if audio.dtype in (np.int16, np.int32):
-        audio = audio / -float(np.iinfo(audio.dtype).min)
-    if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating) or not np.all(np.isfinite(audio)):
-        raise ValueError(
-            "A recording is a path, or an array of shape (samples,) of finite floats in [-1, 1], int16 or int32. "
-            f"Received: shape {audio.shape}, dtype {audio.dtype}. Mix channels first, for example `audio.mean(axis=1)`."
-        )
-    audio = audio.astype("float32")
-    return audio if array_rate in (None, sample_rate) else soxr.resample(audio, array_rate, sample_rate, quality="HQ")
-
-
-def _batches(recordings, batch_size, sample_rate):
-    """Batches of similar length, padded to whole seconds (powers of 1.25 above four) for few compiled shapes."""
-    order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        seconds = 1.0
-        while seconds * sample_rate < len(recordings[indices[0]]):
-            seconds = seconds + 1.0 if seconds < 4 else seconds * 1.25
-        rows = batch_size if len(order) > batch_size else len(order)
-        audio = np.zeros((rows, int(seconds * sample_rate)), "float32")
-        lengths = np.zeros(rows, "int32")
-        for row, n in enumerate(indices):
-            lengths[row] = len(recordings[n])
-            audio[row, : lengths[row]] = recordings[n]
-        yield indices, {"audio": audio, "audio_lengths": lengths}
