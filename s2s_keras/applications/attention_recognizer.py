@@ -187,7 +187,7 @@ class AttentionRecognizer(Application):
         if key not in self._searchers:
             self._searchers[key] = Searcher(self, **options)
         texts = [None] * len(recordings)
-        for indices, batch in padded_batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
             found = self._searchers[key].predict_on_batch(batch)
             for row, n in enumerate(indices):
                 rows = zip(found["token_ids"][row], found["lengths"][row], found["scores"][row], strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.applications.recordings import as_waveform, padded_batches
+from s2s_keras.applications.transcription import joined_hypotheses, recognize
 from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
 from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
@@ -116,7 +117,17 @@ class CTCRecognizer(Application):
         frames = [self.compute_output_shape({"audio": (1, n * many * hop), "audio_lengths": (1,)})[1] for n in (1, 2)]
         return many * hop / (frames[1] - frames[0]) / self.sample_rate
 
-    def transcribe(self, audio, sample_rate=None, batch_size=8, language_model=None, num_best=None):
+    def transcribe(
+        self,
+        audio,
+        sample_rate=None,
+        batch_size=8,
+        language_model=None,
+        num_best=None,
+        batch_seconds=None,
+        max_seconds=30.0,
+        progress=None,
+    ):
         """Text of recordings of any length, by greedy search or with a language model.
 
         Args:
@@ -127,6 +138,11 @@ class CTCRecognizer(Application):
                 or the path of an ARPA file; or a language model itself. Default None: greedy search.
             num_best: int or None. A number gives that many `Hypothesis` of each recording, with scores and timed words,
                 instead of its text; with more than one, the search is a beam search always.
+            batch_seconds: float or None, as many recordings at a time as last so long together, padding included,
+                instead of `batch_size`. Default None.
+            max_seconds: float, at least 10. A longer recording is cut at pauses and recognized in parts, each by
+                itself; it is never in memory as a whole. Default 30.
+            progress: callable that is told now and then how many seconds of audio are done. Default None.
 
         Returns:
             str, or list of `Hypothesis`; a list of either, in the order of `audio`, if that is a list.
@@ -149,11 +165,25 @@ class CTCRecognizer(Application):
             found = search(logits, num_best or 1, None if num_best is None else self.frame_seconds)
             return found if num_best else [hypotheses[0].text for hypotheses in found]
 
-        recordings, single = self._recordings("transcribe", audio, sample_rate, batch_size)
-        results = [None] * len(recordings)
-        for indices, batch in padded_batches(recordings, batch_size, self.sample_rate):
-            for n, result in zip(indices, read(self.predict_on_batch(batch)), strict=False):
-                results[n] = result
+        self._check_can("transcribe", batch_size, batch_seconds)
+        single = not isinstance(audio, (list, tuple))
+        recordings = [
+            a if isinstance(a, (str, os.PathLike)) else as_waveform(a, self.sample_rate, sample_rate)
+            for a in ([audio] if single else audio)
+        ]
+        found = recognize(
+            self,
+            recordings,
+            read,
+            batch_size=batch_size,
+            batch_seconds=batch_seconds,
+            max_seconds=max_seconds,
+            progress=progress,
+        )
+        if num_best is None:
+            results = [" ".join(text for _, text in parts if text) for parts in found]
+        else:
+            results = [joined_hypotheses(parts, num_best, self.tokenizer) for parts in found]
         return results[0] if single else results
 
     def align(self, audio, text, sample_rate=None, batch_size=8):
@@ -176,7 +206,9 @@ class CTCRecognizer(Application):
         >>> [word.text for word in recognizer.align(np.zeros(16000), "yes sir")]
         ['yes', 'sir']
         """
-        recordings, single = self._recordings("align", audio, sample_rate, batch_size)
+        self._check_can("align", batch_size)
+        single = not isinstance(audio, (list, tuple))
+        recordings = [as_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)]
         wanted = [text] if single else list(text)
         if isinstance(text, str) != single or len(wanted) != len(recordings):
             raise ValueError(
@@ -185,7 +217,7 @@ class CTCRecognizer(Application):
         token_ids = [self.tokenizer.encode(" ".join(t.split())) for t in wanted]
         texts = token_texts(self.tokenizer)
         results = [None] * len(recordings)
-        for indices, batch in padded_batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
             for n, logits in zip(indices, np.asarray(self.predict_on_batch(batch)), strict=False):
                 real = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]  # labels are not put into padded frames
                 results[n] = list(timed_words(real, token_ids[n], texts, self.frame_seconds))
@@ -205,18 +237,18 @@ class CTCRecognizer(Application):
             return CTCBeamSearch.from_preset(language_model, self.tokenizer)
         return CTCBeamSearch(self.tokenizer, language_model)
 
-    def _recordings(self, method, audio, sample_rate, batch_size):
-        """(recordings as waveforms, whether there is a single one)"""
+    def _check_can(self, method, batch_size=1, batch_seconds=None):
         if self.tokenizer is None or not self.include_top or self.front_end is None:
             raise ValueError(
                 f"`{method}` needs a tokenizer, the head and the front end. Received: "
                 f"tokenizer={self.tokenizer}, include_top={self.include_top}, front_end={self.front_end}. "
                 "Build the model with `tokenizer=...`, include_top=True and a front end."
             )
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        single = not isinstance(audio, (list, tuple))
-        return [as_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)], single
+        if batch_size < 1 or (batch_seconds is not None and not batch_seconds > 0):
+            raise ValueError(
+                "`batch_size` must be 1 or more, and `batch_seconds` None or above 0. Received: "
+                f"batch_size={batch_size}, batch_seconds={batch_seconds}."
+            )
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

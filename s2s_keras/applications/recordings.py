@@ -24,21 +24,25 @@ def as_waveform(audio, sample_rate, array_rate):
     return audio if array_rate in (None, sample_rate) else soxr.resample(audio, array_rate, sample_rate, quality="HQ")
 
 
-def padded_batches(recordings, batch_size, sample_rate):
+def padded_batches(recordings, sample_rate, batch_size=8, batch_seconds=None):
     """Yields (indices of recordings, inputs of a model) of similar length, the longest first.
 
-    They are padded to whole seconds, to powers of 1.25 above four, and to full batches, for few compiled shapes.
+    They are padded to whole seconds, to powers of 1.25 above four, and to full batches, for few compiled shapes. A
+    batch is as many recordings as `batch_seconds` hold, padding included, but at least one; or `batch_size` without it.
     """
     order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
+    start = 0
+    while start < len(order):
         seconds = 1.0
-        while seconds * sample_rate < len(recordings[indices[0]]):
+        while seconds * sample_rate < len(recordings[order[start]]):
             seconds = seconds + 1.0 if seconds < 4 else seconds * 1.25
-        rows = batch_size if len(order) > batch_size else len(order)
+        size = batch_size if batch_seconds is None else max(int(batch_seconds / seconds), 1)
+        indices = order[start : start + size]
+        rows = size if len(order) > size else len(order)
         audio = np.zeros((rows, int(seconds * sample_rate)), "float32")
         lengths = np.zeros(rows, "int32")
         for row, n in enumerate(indices):
             lengths[row] = len(recordings[n])
             audio[row, : lengths[row]] = recordings[n]
         yield indices, {"audio": audio, "audio_lengths": lengths}
+        start += size
