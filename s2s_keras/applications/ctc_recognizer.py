@@ -8,6 +8,7 @@ import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.applications.recordings import as_waveform, padded_batches
+from s2s_keras.applications.streaming import Stream
 from s2s_keras.applications.transcription import joined_hypotheses, recognize
 from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
@@ -185,6 +186,47 @@ class CTCRecognizer(Application):
         else:
             results = [joined_hypotheses(parts, num_best, self.tokenizer) for parts in found]
         return results[0] if single else results
+
+    def stream(
+        self,
+        sample_rate=None,
+        language_model=None,
+        step_seconds=0.16,
+        context_seconds=2.4,
+        endpoint_seconds=1.0,
+    ):
+        """An ear for a recording that is still going on, such as that of a microphone.
+
+        Where the front end has a fixed gain and fixed statistics (`with_statistics`) and no layer needs the whole
+        recording, texts are exactly those of the whole recording and every frame goes through the network once. Others
+        see a window of `context_seconds` on both sides, which moves along.
+
+        Args:
+            sample_rate: int, of the audio that it will get, in Hz. Default: the model's own.
+            language_model: as for `transcribe`.
+            step_seconds: float, how often the network runs. Default 0.16.
+            context_seconds: float, of the window. Default 2.4.
+            endpoint_seconds: float, the pause that ends an utterance; None to end it with the stream only, or after
+                half a minute. Default 1.
+
+        Returns:
+            `Stream`: call it with an iterable of chunks, or its `accept` with each of them and `finish` at the end.
+
+        Raises:
+            ValueError: as `transcribe`; a time is out of range.
+
+        Example:
+
+        >>> recognizer = CTCRecognizer([keras.layers.Dense(8)])
+        >>> stream = recognizer.stream()
+        >>> results = list(stream(np.zeros((5, 1600))))
+        >>> stream.exact, all(result.is_final for result in results[-1:])
+        (False, True)
+        """
+        self._check_can("stream")
+        return Stream(
+            self, self._search(language_model, None), sample_rate, step_seconds, context_seconds, endpoint_seconds
+        )
 
     def align(self, audio, text, sample_rate=None, batch_size=8):
         """When each word of a known text was said.

@@ -97,13 +97,14 @@ def joined_hypotheses(parts, num_best, tokenizer):
         return parts[0][1]
     best = [Hypothesis("", (), 0.0, 0.0)]
     for n, (start, hypotheses) in enumerate(parts):
-        pairs = itertools.product(best, [_moved(hypothesis, start) for hypothesis in hypotheses])
+        pairs = itertools.product(best, [moved(hypothesis, start) for hypothesis in hypotheses])
         pairs = heapq.nlargest(num_best, pairs, key=lambda pair: pair[0].score + pair[1].score)
         best = [right if n == 0 else _joined(left, right) for left, right in pairs]
     return [dataclasses.replace(h, token_ids=tuple(tokenizer.encode(h.text))) for h in best]
 
 
-def _moved(hypothesis, seconds):
+def moved(hypothesis, seconds):
+    """A hypothesis whose words were said so much later."""
     words = (dataclasses.replace(w, start=w.start + seconds, end=w.end + seconds) for w in hypothesis.words)
     return dataclasses.replace(hypothesis, words=tuple(words))
 

@@ -83,7 +83,7 @@ def split_at_pauses(blocks, sample_rate, max_seconds=30.0, grid=1):
         if not size:
             return
         window = held[:longest]
-        levels = _levels(window, sample_rate)
+        levels = levels_of(window, sample_rate)
         speech_level, speech = _speech(levels, speech_level)
         steps = _next_piece(levels, speech, overlaps, last=ended and size <= longest)
         begin, end, used = (min(int(step) * round(_STEP * sample_rate), len(window)) for step in steps)
@@ -119,8 +119,8 @@ def _next_piece(levels, speech, overlaps, last):
     return begin, total, 0
 
 
-def _levels(audio, sample_rate):
-    """Level of every hundredth of a second in dB."""
+def levels_of(audio, sample_rate):
+    """Level of every hundredth of a second of float (S,), in dB of full scale."""
     unit = round(_STEP * sample_rate)
     steps = -(-len(audio) // unit)
     padded = np.pad(audio, (0, steps * unit - len(audio)))
