@@ -1,11 +1,14 @@
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import soundfile
 
 from s2s_keras import __version__, cli
 from s2s_keras.presets import list_presets
@@ -111,6 +114,30 @@ def test_transcribe_tells_times_in_every_format(run, preset, tmp_path):
     assert run("transcribe", CLIPS, "--preset", preset, "--format", "textgrid", "--output-folder", tmp_path)[1] == ""
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {f"{Path(file).stem}.TextGrid" for file in FILES}
+
+
+def test_transcribe_stream_prints_while_it_listens(run, monkeypatch):
+    """A file, and the same samples on standard input, whose bytes come in odd numbers."""
+    _, text, _ = run("transcribe", FILES[0])
+    code, out, _ = run("transcribe", FILES[0], "--stream")
+    assert (code, out) == (0, text)
+    samples, _ = soundfile.read(FILES[0], dtype="int16")
+
+    class Pipe(io.BytesIO):
+        def read1(self, size):
+            return super().read1(min(size, 2999))
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(samples.tobytes())))
+    code, out, _ = run("transcribe", "-", "--stream", "--json", "--sample-rate", "16000")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(rows) > 4 and rows[-1]["is_final"] and rows[-1]["text"] + "\n" == text
+    assert [word for word, _, _ in rows[-1]["words"]] == text.split()
+    assert not rows[0]["is_final"] and rows[0]["words"] == []
+
+
+def test_transcribe_batches_by_seconds(run, preset):
+    alone = run("transcribe", CLIPS, "--preset", preset)
+    assert run("transcribe", CLIPS, "--preset", preset, "--batch-seconds", "8") == alone
 
 
 def test_align_prints_the_words_of_a_text(run, preset, tmp_path):
@@ -248,6 +275,12 @@ ERRORS = {
     "folder without audio": lambda tmp_path: (("transcribe", tmp_path), "holds no audio file"),
     "pattern without files": lambda tmp_path: (("transcribe", f"{tmp_path}/*.mp3"), "no file has such a name"),
     "several captions": lambda tmp_path: (("transcribe", *FILES, "--format", "srt"), "--output-folder"),
+    "captions of a stream": lambda tmp_path: (("transcribe", FILES[0], "--stream", "--format", "srt"), "--stream"),
+    "no audio in a batch": lambda tmp_path: (
+        ("transcribe", FILES[0], "--preset", "PRESET", "--batch-seconds", "0"),
+        "batch_seconds=0",
+    ),
+    "missing audio of a stream": lambda tmp_path: (("transcribe", tmp_path / "no.wav", "--stream"), "no such file"),
     "alignment without text": lambda tmp_path: (("align", FILES[0]), "--text"),
     "unknown language model": lambda tmp_path: (
         ("evaluate", "PRESET", "--manifest", MANIFEST, "--language-model", "no"),
