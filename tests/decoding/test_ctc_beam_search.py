@@ -189,6 +189,16 @@ def test_models_of_other_makes_give_the_same(monkeypatch):
             assert [h.score for h in row] == pytest.approx([h.score for h in expected_row], abs=1e-5)
 
 
+def test_a_word_that_cannot_end_is_never_asked_for():
+    """At the end of the second utterance, `b` is no word yet; where the first one had `a`."""
+    model = train_ngram(TEXTS, 3, discount_fallback=FALLBACK)
+    logits = 20.0 * np.eye(4)[TOKENIZER.encode("ab")][:, None]
+    ours, theirs = [
+        CTCBeamSearch(TOKENIZER, other, dictionary=["a", "bab"])(logits) for other in (model, WordModel(model))
+    ]
+    assert [[h.text for h in row] for row in theirs] == [[h.text for h in row] for row in ours] == [["a"], [""]]
+
+
 def test_words_without_end_do_not_fill_the_beam():
     """Without spaces no word pays; one that the language model cannot have pays as soon as that is certain."""
     model = train_ngram(["a b", "b a"], 2, discount_fallback=FALLBACK)
