@@ -226,6 +226,37 @@ def test_infer_writes_the_texts_in_order(run, preset, tmp_path):
     assert [row["pred_text"] for row in rows] == texts
 
 
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+def test_infer_searches_as_evaluate_does(run, preset, tmp_path):
+    from s2s_keras.applications import from_preset
+    from s2s_keras.decoding import CTCBeamSearch
+
+    search = ("--language-model", "an4", "--alpha", 1.5, "--beta", 2, "--beam-width", 8)
+    output = tmp_path / "texts.txt"
+    assert run("infer", preset, "--manifest", MANIFEST, "--output", output, *search)[0] == 0
+    model, files = from_preset(preset), [CLIPS / json.loads(line)["audio_filepath"] for line in open(MANIFEST)]
+    expected = CTCBeamSearch.from_preset("an4", model.tokenizer, alpha=1.5, beta=2.0, beam_width=8)
+    texts = model.transcribe(files, language_model=expected)
+    assert output.read_text().splitlines() == texts != model.transcribe(files)
+
+
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+def test_a_model_that_writes_by_attention(run, tmp_path, monkeypatch):
+    from s2s_keras.applications import ListenAttendSpell
+
+    def hypotheses(self, audio, sample_rate, batch_size, beam_width=4, **search):
+        return [[(f"beam {beam_width}, more: {search}", 0.0)] for _ in audio]
+
+    monkeypatch.setattr(ListenAttendSpell, "hypotheses", hypotheses)
+    ListenAttendSpell(blocks=((8, 3, 8, 1, 0.0),), hidden_dim=6).save_to_preset(tmp_path / "preset")
+    output = tmp_path / "texts.txt"
+    arguments = ("infer", tmp_path / "preset", "--manifest", MANIFEST, "--output", output)
+    for width, more in {4: (), 2: ("--beam-width", 2)}.items():
+        assert run(*arguments, *more)[0] == 0
+        assert output.read_text() == f"beam {width}, more: {{}}\n" * 5
+    assert "takes no language model" in run(*arguments, "--language-model", "an4")[2]
+
+
 def break_manifest(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"audio_filepath": \n')
     return ("evaluate", "PRESET", "--manifest", tmp_path / "bad.jsonl"), "bad.jsonl, line 1"

@@ -22,6 +22,7 @@ from s2s_keras.layers import (
 from s2s_keras.ops.activations import clipped_relu
 
 START = 0  # the token before the first: the id of blank, which attention never says; the end is `vocabulary_size`
+BEAM_WIDTH = 4
 UNLIKELY = -1e8  # the score of a hypothesis that is none
 
 # (filters, kernel size, strides, repeat, dropout): the only configuration of the original.
@@ -156,7 +157,7 @@ class AttentionRecognizer(Application):
         texts = [hypotheses[0][0] for hypotheses in found]
         return texts[0] if single else texts
 
-    def hypotheses(self, audio, sample_rate=None, batch_size=8, beam_width=4, length_penalty=0.0, **search):
+    def hypotheses(self, audio, sample_rate=None, batch_size=8, beam_width=BEAM_WIDTH, length_penalty=0.0, **search):
         """The most likely texts of recordings.
 
         Args:
