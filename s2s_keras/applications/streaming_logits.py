@@ -39,6 +39,7 @@ class StreamingNetwork(keras.Model):
         self.recognizer = recognizer
         self.step_frames = step_frames
         self.delay = None  # of the logits, in frames of theirs; known when it was called
+        self.built = True  # the recognizer's layers are: Keras need not call it once to find out
 
     def call(self, inputs):
         memory = Memory(inputs.get("memory"))

@@ -99,8 +99,10 @@ class SpectralFeatures(keras.layers.Layer):
         plain = type(self).from_config({**config, "normalization": None})
         count, total, squares = 0, 0.0, 0.0
         for audio in recordings:
-            audio = np.asarray(audio, "float32")[None]
-            x = np.asarray(ops.convert_to_numpy(plain([audio, np.array([audio.shape[1]], "int32")]))[0], "float64")
+            padded = np.zeros((1, 2 ** max(len(audio) - 1, 1023).bit_length()), "float32")  # few shapes to compile
+            padded[0, : len(audio)] = audio
+            x = ops.convert_to_numpy(plain([padded, np.array([len(audio)], "int32")]))[0]
+            x = x[: int(plain.frame_lengths(len(audio)))].astype("float64")
             count, total, squares = count + len(x), total + x.sum(axis=0), squares + np.square(x).sum(axis=0)
         if not count:
             raise ValueError("Statistics need a recording at least. Received: none.")
