@@ -12,10 +12,14 @@ from s2s_keras.cli.app import JsonOption, app
 from s2s_keras.presets import list_presets
 
 CLIPS = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
-TASK = "speech recognition"
+DEFAULT_PRESET = "jasper_small_an4_en"
 
 PresetOption = Annotated[
-    str, typer.Option("--preset", help="Name of a preset, a folder, a hub handle, or the folder of a run.")
+    str,
+    typer.Option(
+        "--preset",
+        help=f"Name of a preset, a folder, a hub handle, or the folder of a run. Default: {DEFAULT_PRESET}.",
+    ),
 ]
 
 
@@ -65,10 +69,7 @@ def demo(
 
 
 def load(preset):
-    """The recognizer of a preset or a run; without a name, the first preset that ships."""
-    shipped = [card["name"] for card in list_presets() if card["task"] == TASK]
-    if not preset and not shipped:
-        raise ValueError("No speech recognition preset ships with this installation. Name one with --preset.")
+    """The recognizer of a preset or a run."""
     from s2s_keras.training import load_model
 
-    return load_model(preset or shipped[0])
+    return load_model(preset or DEFAULT_PRESET)
