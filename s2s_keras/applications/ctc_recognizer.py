@@ -7,13 +7,12 @@ import keras
 import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.recordings import as_waveform, padded_batches
+from s2s_keras.applications.recordings import as_waveform, padded_batches, real_frames
 from s2s_keras.applications.streaming import Stream
-from s2s_keras.applications.transcription import joined_hypotheses, recognize
+from s2s_keras.applications.transcription import joined_hypotheses, recognize, word_separator
 from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
 from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
-from s2s_keras.layers.blank_padding import IMPOSSIBLE
 from s2s_keras.tokenizers import CharacterTokenizer
 
 
@@ -182,7 +181,8 @@ class CTCRecognizer(Application):
             progress=progress,
         )
         if num_best is None:
-            results = [" ".join(text for _, text in parts if text) for parts in found]
+            space = word_separator(token_texts(self.tokenizer))
+            results = [space.join(text for _, text in parts if text) for parts in found]
         else:
             results = [joined_hypotheses(parts, num_best, self.tokenizer) for parts in found]
         return results[0] if single else results
@@ -198,8 +198,8 @@ class CTCRecognizer(Application):
         """An ear for a recording that is still going on, such as that of a microphone.
 
         Where the front end has a fixed gain and fixed statistics (`with_statistics`) and no layer needs the whole
-        recording, texts are exactly those of the whole recording and every frame goes through the network once. Others
-        see a window of `context_seconds` on both sides, which moves along.
+        recording, logits are exactly those of the whole recording and every frame goes through the network once. Others
+        see a window of `context_seconds` on both sides, which moves along. Each utterance is searched by itself.
 
         Args:
             sample_rate: int, of the audio that it will get, in Hz. Default: the model's own.
@@ -261,8 +261,7 @@ class CTCRecognizer(Application):
         results = [None] * len(recordings)
         for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
             for n, logits in zip(indices, np.asarray(self.predict_on_batch(batch)), strict=False):
-                real = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]  # labels are not put into padded frames
-                results[n] = list(timed_words(real, token_ids[n], texts, self.frame_seconds))
+                results[n] = list(timed_words(real_frames(logits), token_ids[n], texts, self.frame_seconds))
         return results[0] if single else results
 
     def _search(self, language_model, num_best):

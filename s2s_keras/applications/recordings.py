@@ -5,6 +5,7 @@ import os
 import numpy as np
 import soxr
 
+from s2s_keras.layers.blank_padding import IMPOSSIBLE
 from s2s_keras.ops.audio import load_audio
 
 
@@ -24,11 +25,26 @@ def as_waveform(audio, sample_rate, array_rate):
     return audio if array_rate in (None, sample_rate) else soxr.resample(audio, array_rate, sample_rate, quality="HQ")
 
 
-def padded_batches(recordings, sample_rate, batch_size=8, batch_seconds=None):
+def real_frames(logits):
+    """Logits (T, V) without padded frames.
+
+    Raises:
+        ValueError: they are not numbers.
+    """
+    if np.isnan(logits).any():
+        raise ValueError(
+            "The network gives logits that are not numbers (NaN). Expected finite weights; try dtype='float32', or "
+            "load the weights again."
+        )
+    return logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]
+
+
+def padded_batches(recordings, sample_rate, batch_size=8, batch_seconds=None, max_seconds=None):
     """Yields (indices of recordings, inputs of a model) of similar length, the longest first.
 
     They are padded to whole seconds, to powers of 1.25 above four, and to full batches, for few compiled shapes. A
     batch is as many recordings as `batch_seconds` hold, padding included, but at least one; or `batch_size` without it.
+    None is padded beyond `max_seconds` that fits into it.
     """
     order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
     start = 0
@@ -36,6 +52,8 @@ def padded_batches(recordings, sample_rate, batch_size=8, batch_seconds=None):
         seconds = 1.0
         while seconds * sample_rate < len(recordings[order[start]]):
             seconds = seconds + 1.0 if seconds < 4 else seconds * 1.25
+        if max_seconds is not None and seconds > max_seconds >= len(recordings[order[start]]) / sample_rate:
+            seconds = max_seconds
         size = batch_size if batch_seconds is None else max(int(batch_seconds / seconds), 1)
         indices = order[start : start + size]
         rows = size if len(order) > size else len(order)

@@ -76,13 +76,14 @@ class Stream:
         """Forget what was heard; ready for another recording."""
         self.logits.reset()
         self._utterance, self._begin = None, 0  # logits that are certain, and the frame of the first of them
-        self._partial = ""
+        self._partial, self._rest = "", None
         self._resampler = None
         if self.sample_rate != self.recognizer.sample_rate:
             self._resampler = soxr.ResampleStream(self.sample_rate, self.recognizer.sample_rate, 1, "float32", "HQ")
 
     def __call__(self, chunks):
-        """Results of an iterable of chunks, as they come."""
+        """Results of an iterable of chunks, the whole of a recording, as they come."""
+        self.reset()
         for chunk in chunks:
             yield from self.accept(chunk)
         yield from self.finish()
@@ -112,17 +113,19 @@ class Stream:
         if self._resampler is not None:
             audio = self._resampler.resample_chunk(audio, last=last)
         certain, rest = self.logits.push(audio, last)
+        if not last and not len(certain) and rest is self._rest:
+            return []  # the network did not run
+        self._rest = rest
         known = certain if self._utterance is None else np.concatenate([self._utterance, certain])
         results = []
         while (end := self._end_of_utterance(known, last)) is not None:
             results += self._final(known[:end])
             known, self._begin = known[end:], self._begin + end
         self._utterance = known
-        if not last:
-            text = " ".join(self._read(np.concatenate([known, rest])).text.split())
-            if text != self._partial:
-                results.append(StreamResult(text, is_final=False))
-            self._partial = text
+        text = "" if last else " ".join(self._read(np.concatenate([known, rest])).text.split())
+        if text != self._partial:
+            results.append(StreamResult(text, is_final=False))
+        self._partial = text
         return results
 
     def _end_of_utterance(self, logits, last):
@@ -134,15 +137,18 @@ class Stream:
                 return spoken[pauses[0]] + 1 + self.endpoint // 2
             if not len(spoken) and len(logits) > 2 * self.endpoint:  # silence: nothing will come of it
                 return len(logits) - self.endpoint
-        if len(logits) * self.frame_seconds > LONGEST_SECONDS:
-            return max(gap_between_words(logits, logits, self.texts), 1)
+        longest = round(LONGEST_SECONDS / self.frame_seconds)
+        if len(logits) > longest:
+            return max(gap_between_words(logits[:longest], logits[:longest], self.texts), 1)
         return len(logits) if last and len(logits) else None
 
     def _final(self, logits):
         hypothesis = moved(self._read(logits, self.frame_seconds), self._begin * self.frame_seconds)
-        self._partial = ""
         text = " ".join(hypothesis.text.split())
-        return [StreamResult(text, True, hypothesis.words)] if text else []
+        if not text:
+            return []  # if a partial text was told, an empty one follows
+        self._partial = ""
+        return [StreamResult(text, True, hypothesis.words)]
 
     def _read(self, logits, frame_seconds=None):
         logits = logits[None]

@@ -4,15 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_keras.layers import MFCC, LogMelSpectrogram, Spectrogram
+from s2s_keras.applications.recordings import real_frames
 from s2s_keras.layers.blank_padding import IMPOSSIBLE
 from s2s_keras.layers.streaming import Memory, NotStreamable, Signal, stream_layer
 from s2s_keras.ops.masks import apply_mask
 from s2s_keras.ops.pauses import levels_of
 
-SILENT_DB = -50.0  # of full scale: what is never louder is no speech
-QUIET_DB = 25.0  # nor is what is so much below the loudest sound so far, which is
-MEMORY_DB = 0.5  # forgotten by so much in a second
+STEADY_DB = 6.0  # a window in which nothing is so much louder than the rest is noise, not speech
 
 
 class StreamingNetwork(keras.Model):
@@ -52,7 +50,7 @@ class StreamingNetwork(keras.Model):
             if layer is self.recognizer.front_end:
                 return lambda *args, **kwargs: signal
             if not isinstance(layer, keras.layers.Layer):
-                return layer  # makes masks from the lengths, which nobody asks for here
+                return _without_signals(layer)
             return lambda inputs, **kwargs: stream_layer(layer, inputs, memory)
 
         # Keras' own way through a functional model, with another function in the place of each layer
@@ -60,6 +58,17 @@ class StreamingNetwork(keras.Model):
         logits = self.recognizer._run_through_graph(sources, operation_fn=stream)
         self.delay = logits.delay
         return {"logits": logits.frames, "mask": logits.mask, "memory": memory.new}
+
+
+def _without_signals(operation):
+    """An operation that makes masks from lengths, which nobody asks for here; one between layers does not stream."""
+
+    def call(*args, **kwargs):
+        if any(isinstance(x, Signal) for x in keras.tree.flatten((args, kwargs))):
+            raise NotStreamable(f"The operation {operation.name!r} is no layer. Expected layers from audio to logits.")
+        return operation(*args, **kwargs)
+
+    return call
 
 
 class ExactLogits:
@@ -77,12 +86,11 @@ class ExactLogits:
 
     def __init__(self, recognizer, step_seconds):
         front_end = recognizer.front_end
-        fixed = not isinstance(front_end.gain, str) and isinstance(front_end.normalization, (list, type(None)))
-        if not fixed or not isinstance(front_end, (LogMelSpectrogram, MFCC, Spectrogram)):
+        if not getattr(front_end, "streamable", False):
             raise NotStreamable(
                 "A front end streams with a gain and statistics that do not depend on the recording. Received: "
-                f"{type(front_end).__name__} with gain={front_end.gain!r}, normalization={front_end.normalization!r}. "
-                "Make one with `front_end.with_statistics(recordings)` and train with it."
+                f"{type(front_end).__name__} {front_end.name!r}. Make one with "
+                "`front_end.with_statistics(recordings)` and train with it."
             )
         self.hop = front_end.hop_length
         self.stride = round(recognizer.frame_seconds * recognizer.sample_rate) // self.hop
@@ -143,13 +151,13 @@ class ExactLogits:
         outputs = self.network.predict_on_batch({**inputs, "memory": self.memory})
         self.memory = outputs["memory"]
         self.next += self.step
-        return outputs["logits"][outputs["mask"]]
+        return real_frames(outputs["logits"][outputs["mask"]])
 
 
 class WindowLogits:
     """Logits of a window of audio that moves along, from its middle; for networks that need the whole recording.
 
-    A window in which nothing is as loud as speech says blank: front ends make noise alone as loud as speech.
+    A window of steady noise says blank: front ends make noise alone as loud as speech.
 
     Args:
         recognizer: `CTCRecognizer`.
@@ -170,7 +178,6 @@ class WindowLogits:
         self.audio, self.start = np.zeros(0, "float32"), 0  # kept samples, and the frame of the first of them
         self.emitted = self.seen = 0  # frames that came out, and that a window has held
         self.rest = np.zeros((0, self.recognizer.vocabulary_size), "float32")
-        self.loudest = -np.inf
 
     def push(self, audio, last=False):
         """The next samples, float32 (S,): logits (T, V) that will not change any more, and those that still may."""
@@ -199,11 +206,16 @@ class WindowLogits:
             "audio_lengths": np.array([len(heard)], "int32"),
         }
         batch["audio"][0, : len(heard)] = heard
-        level = levels_of(heard, self.recognizer.sample_rate).max(initial=-np.inf)
-        forgotten = MEMORY_DB * self.step * self.frame / self.recognizer.sample_rate
-        self.loudest = max(self.loudest - forgotten, level)
-        logits = self.recognizer.predict_on_batch(batch)[0]
-        logits = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]
-        if level < max(self.loudest - QUIET_DB, SILENT_DB):
+        logits = real_frames(self.recognizer.predict_on_batch(batch)[0])
+        if _is_steady(heard, self.recognizer.sample_rate):
             logits[:], logits[:, 0] = IMPOSSIBLE, 0.0
         return logits
+
+
+def _is_steady(audio, sample_rate):
+    """Whether no twentieth of a second is much louder than the quiet parts."""
+    levels = levels_of(audio, sample_rate)
+    if len(levels) < 5:
+        return True
+    power = np.convolve(10 ** (levels / 10), np.full(5, 1 / 5), "valid")
+    return 10 * np.log10(power.max()) - np.quantile(levels, 0.1) < STEADY_DB

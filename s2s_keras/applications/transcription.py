@@ -1,13 +1,12 @@
 """From recordings of any length to what was said in them, in bounded memory."""
 
 import dataclasses
-import heapq
 import itertools
 import os
 
 import numpy as np
 
-from s2s_keras.applications.recordings import padded_batches
+from s2s_keras.applications.recordings import padded_batches, real_frames
 from s2s_keras.decoding import Hypothesis
 from s2s_keras.decoding.hypothesis import token_texts
 from s2s_keras.layers.blank_padding import IMPOSSIBLE
@@ -15,7 +14,6 @@ from s2s_keras.ops.audio import audio_blocks, audio_info
 from s2s_keras.ops.pauses import split_at_pauses
 
 POOL_SECONDS = 900.0  # of audio that is sorted by length at a time
-PAUSE_SECONDS = 0.4  # without a letter: no word has such a hole
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -27,7 +25,7 @@ class Part:
         start: int, its first sample.
         audio: float32 (S,); None when there are logits.
         overlaps: bool, whether it begins before the end of the part before it.
-        seconds: float, what is done with it: its own length and that of the pause before it.
+        samples: int, what is done with it: its own and those of the pause before it.
         logits: float32 (T, V), of real frames.
     """
 
@@ -35,7 +33,7 @@ class Part:
     start: int
     audio: np.ndarray | None
     overlaps: bool
-    seconds: float
+    samples: int
     logits: np.ndarray | None = None
 
 
@@ -55,7 +53,7 @@ def recognize(model, recordings, read, *, batch_size=8, batch_seconds=None, max_
     """
     results = [[] for _ in recordings]
     frame, texts = round(model.frame_seconds * model.sample_rate), token_texts(model.tokenizer)
-    done, waiting = 0.0, []
+    done, waiting = 0, []
 
     def finish(parts):
         parts = sorted(parts, key=lambda part: len(part.logits))
@@ -64,14 +62,16 @@ def recognize(model, recordings, read, *, batch_size=8, batch_seconds=None, max_
             for part, result in zip(group, read(_padded([part.logits for part in group])), strict=True):
                 results[part.recording].append((part.start / model.sample_rate, result))
 
-    for pool in _pools(_parts(recordings, model.sample_rate, max_seconds, frame)):
+    heard = [0]
+    parts = _parts(recordings, model.sample_rate, max_seconds, frame, heard)
+    for pool in _pools(parts, POOL_SECONDS * model.sample_rate):
         waveforms = [part.audio for part in pool]
-        for indices, batch in padded_batches(waveforms, model.sample_rate, batch_size, batch_seconds):
+        for indices, batch in padded_batches(waveforms, model.sample_rate, batch_size, batch_seconds, max_seconds):
             for n, logits in zip(indices, np.asarray(model.predict_on_batch(batch)), strict=False):
-                pool[n].logits, pool[n].audio = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE], None
-                done += pool[n].seconds
+                pool[n].logits, pool[n].audio = real_frames(logits), None
+                done += pool[n].samples
             if progress is not None:
-                progress(done)
+                progress(done / model.sample_rate)
         pool = [*waiting, *pool]
         for left, right in itertools.pairwise(pool):
             if right.overlaps:
@@ -79,7 +79,14 @@ def recognize(model, recordings, read, *, batch_size=8, batch_seconds=None, max_
         finish(pool[:-1])
         waiting = pool[-1:]  # the next part may overlap it
     finish(waiting)
+    if progress is not None:
+        progress(heard[0] / model.sample_rate)
     return [sorted(found, key=lambda pair: pair[0]) for found in results]
+
+
+def word_separator(texts):
+    """What stands between words: nothing in languages whose tokens have no space."""
+    return " " if any(text.startswith(" ") for text in texts) else ""
 
 
 def joined_hypotheses(parts, num_best, tokenizer):
@@ -91,16 +98,23 @@ def joined_hypotheses(parts, num_best, tokenizer):
         tokenizer: that of the recognizer.
 
     Returns:
-        List of `Hypothesis`: scores are sums, words follow one another.
+        List of `Hypothesis` of different texts: scores are sums, words follow one another.
     """
     if len(parts) == 1 and parts[0][0] == 0:
         return parts[0][1]
+    texts = token_texts(tokenizer)
+    space, between = word_separator(texts), ((texts.index(" "),) if " " in texts else ())
     best = [Hypothesis("", (), 0.0, 0.0)]
     for n, (start, hypotheses) in enumerate(parts):
-        pairs = itertools.product(best, [moved(hypothesis, start) for hypothesis in hypotheses])
-        pairs = heapq.nlargest(num_best, pairs, key=lambda pair: pair[0].score + pair[1].score)
-        best = [right if n == 0 else _joined(left, right) for left, right in pairs]
-    return [dataclasses.replace(h, token_ids=tuple(tokenizer.encode(h.text))) for h in best]
+        later = [moved(hypothesis, start) for hypothesis in hypotheses]
+        pairs = sorted(itertools.product(best, later), key=lambda pair: -pair[0].score - pair[1].score)
+        joined = {}
+        for left, right in pairs:
+            if len(joined) < num_best:
+                hypothesis = right if n == 0 else _joined(left, right, space, between)
+                joined.setdefault(hypothesis.text, hypothesis)
+        best = list(joined.values())
+    return best
 
 
 def moved(hypothesis, seconds):
@@ -109,11 +123,12 @@ def moved(hypothesis, seconds):
     return dataclasses.replace(hypothesis, words=tuple(words))
 
 
-def _joined(left, right):
+def _joined(left, right, space, between):
+    both = left.text and right.text
     asked = left.language_model_score is not None
     return Hypothesis(
-        text=f"{left.text} {right.text}".strip(),
-        token_ids=(),
+        text=left.text + (space if both else "") + right.text,
+        token_ids=(*left.token_ids, *(between if both else ()), *right.token_ids),
         score=left.score + right.score,
         acoustic_score=left.acoustic_score + right.acoustic_score,
         language_model_score=left.language_model_score + right.language_model_score if asked else None,
@@ -121,30 +136,39 @@ def _joined(left, right):
     )
 
 
-def _parts(recordings, sample_rate, max_seconds, frame):
-    """The parts of all recordings, one after another."""
+def _parts(recordings, sample_rate, max_seconds, frame, heard):
+    """The parts of all recordings, one after another; `heard[0]` counts samples."""
+
+    def blocks(recording):
+        if isinstance(recording, (str, os.PathLike)):
+            source = audio_blocks(recording, sample_rate)
+        else:
+            size = 10 * sample_rate
+            source = (recording[n : n + size] for n in range(0, max(len(recording), 1), size))
+        for block in source:
+            heard[0] += len(block)
+            yield block
+
     for recording in recordings:
         if isinstance(recording, (str, os.PathLike)):
             audio_info(recording)  # a missing file is told before work begins
     for n, recording in enumerate(recordings):
-        is_file = isinstance(recording, (str, os.PathLike))
-        blocks = audio_blocks(recording, sample_rate) if is_file else [recording]
         end = 0
-        for piece in split_at_pauses(blocks, sample_rate, max_seconds, grid=frame):
-            until = piece.start + len(piece.audio)
-            yield Part(n, piece.start, piece.audio, piece.overlaps, (until - end) / sample_rate)
+        for piece in split_at_pauses(blocks(recording), sample_rate, max_seconds, grid=frame):
+            until = max(end, piece.start + len(piece.audio))
+            yield Part(n, piece.start, piece.audio, piece.overlaps, until - end)
             end = until
 
 
-def _pools(parts):
-    """Lists of parts of `POOL_SECONDS` together."""
-    pool, seconds = [], 0.0
+def _pools(parts, size):
+    """Lists of parts of so many samples together."""
+    pool, samples = [], 0
     for part in parts:
         pool.append(part)
-        seconds += part.seconds
-        if seconds >= POOL_SECONDS:
+        samples += part.samples
+        if samples >= size:
             yield pool
-            pool, seconds = [], 0.0
+            pool, samples = [], 0
     if pool:
         yield pool
 

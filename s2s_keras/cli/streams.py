@@ -14,18 +14,30 @@ def stream_files(model, files, *, language_model, sample_rate, as_json, timestam
     for file in files:
         rate = sample_rate or model.sample_rate if file == STDIN else model.sample_rate
         stream = model.stream(rate, language_model)
-        for result in stream(_stdin(rate) if file == STDIN else _file(file, rate)):
-            if as_json:
-                words = [[word.text, round(word.start, 3), round(word.end, 3)] for word in result.words]
-                row = {"file": file, "text": result.text, "is_final": result.is_final, "words": words}
-                print(json.dumps(row), flush=True)
-            elif result.is_final:
-                _clear()
-                times = f"{result.words[0].start:8.2f} {result.words[-1].end:8.2f}  " if timestamps else ""
-                print(f"{file}: {times}{result.text}" if len(files) > 1 else f"{times}{result.text}", flush=True)
-            elif sys.stdout.isatty():
-                _clear()
-                print(result.text[-78:], end="", flush=True)
+        name = f"{file}: " if len(files) > 1 else ""
+        try:
+            for chunk in _stdin(rate) if file == STDIN else _file(file, rate):
+                _show(stream.accept(chunk), file, name, as_json, timestamps)
+        except KeyboardInterrupt:  # how a microphone is put away: what it heard is finished
+            files = []
+        _show(stream.finish(), file, name, as_json, timestamps)
+        if not files:
+            return
+
+
+def _show(results, file, name, as_json, timestamps):
+    for result in results:
+        if as_json:
+            words = [[word.text, round(word.start, 3), round(word.end, 3)] for word in result.words]
+            row = {"file": file, "text": result.text, "is_final": result.is_final, "words": words}
+            print(json.dumps(row), flush=True)
+        elif result.is_final:
+            times = f"{result.words[0].start:8.2f} {result.words[-1].end:8.2f}  " if timestamps else ""
+            _clear()
+            print(f"{name}{times}{result.text}", flush=True)
+        elif sys.stdout.isatty():
+            _clear()
+            print(result.text[-78:], end="", flush=True)
 
 
 def _clear():

@@ -60,7 +60,11 @@ def transcribe(
         raise ValueError(
             "--stream prints text or JSON lines as they come. Leave out --output-folder and other formats."
         )
-    files = files if stream and files == [STDIN] else find_audio(files)
+    if (STDIN in files and (not stream or len(files) > 1)) or (sample_rate is not None and files != [STDIN]):
+        raise ValueError("Audio on stdin is the only FILE, -, goes with --stream, and alone takes --sample-rate.")
+    if stream and batch_seconds is not None:
+        raise ValueError("--stream takes one recording at a time. Leave out --batch-seconds.")
+    files = files if files == [STDIN] else find_audio(files)
     check_output(files, format, output_folder)
     model = load(preset)
     plain = format in (Format.text, Format.json) and not timestamps

@@ -63,6 +63,12 @@ class MFCC(SpectralFeatures):
             self._filters = mel_filter_bank(self.num_mel_bins, self.fft_length, self.sample_rate, mel_scale)
         self._cosines = cosine_transform(size, num_coefficients)
 
+    _NOT_STREAMABLE = {"top_db": None}
+
+    @property
+    def streamable(self):
+        return super().streamable and (self.top_db is None or self.mel_scale is None)
+
     @property
     def num_features(self):
         return self.num_coefficients

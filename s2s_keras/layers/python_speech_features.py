@@ -104,6 +104,8 @@ class PythonSpeechFeatures(SpectralFeatures):
     def _whole_frames(self, lengths):
         return 1 + (ops.maximum(lengths - self.window_length, 0) + self.hop_length - 1) // self.hop_length
 
+    streamable = False  # its frames are not centred
+
     def frame_lengths(self, audio_lengths):
         """Frames of utterances with `audio_lengths` samples, int32 (B,), those of appended zeros included."""
         lengths = ops.cast(audio_lengths, "int32")

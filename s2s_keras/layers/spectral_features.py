@@ -71,6 +71,8 @@ class SpectralFeatures(keras.layers.Layer):
         self._check_arguments()
         self._window = spectral.window_function(window, self.window_length)
 
+    _NOT_STREAMABLE = {}  # arguments of a subclass that look at the whole recording, and what turns them off
+
     def with_statistics(self, recordings, gain=None):
         """The same front end with a fixed gain and the statistics of recordings as its normalization, for streaming.
 
@@ -83,7 +85,7 @@ class SpectralFeatures(keras.layers.Layer):
             A front end of the same class.
 
         Raises:
-            ValueError: there is no recording.
+            ValueError: there is no recording, or one is no array of finite floats.
 
         Example:
 
@@ -95,10 +97,15 @@ class SpectralFeatures(keras.layers.Layer):
         """
         if gain is None:
             gain = 1.0 if isinstance(self.gain, str) else self.gain
-        config = {**self.get_config(), "gain": gain}
+        config = {**self.get_config(), "gain": gain, **self._NOT_STREAMABLE}
         plain = type(self).from_config({**config, "normalization": None})
         count, total, squares = 0, 0.0, 0.0
-        for audio in recordings:
+        for audio in map(np.asarray, recordings):
+            if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating) or not np.all(np.isfinite(audio)):
+                raise ValueError(
+                    "Statistics are those of arrays of shape (samples,) of finite floats in [-1, 1]. "
+                    f"Received: shape {audio.shape}, dtype {audio.dtype}."
+                )
             padded = np.zeros((1, 2 ** max(len(audio) - 1, 1023).bit_length()), "float32")  # few shapes to compile
             padded[0, : len(audio)] = audio
             x = ops.convert_to_numpy(plain([padded, np.array([len(audio)], "int32")]))[0]
@@ -124,6 +131,11 @@ class SpectralFeatures(keras.layers.Layer):
             )
         if isinstance(self.gain, str) and self.gain != "peak":
             raise ValueError(f'Unknown gain. Expected "peak" or a number, received gain={self.gain!r}.')
+
+    @property
+    def streamable(self):
+        """bool, whether a frame depends on nothing but the audio around it: fixed gain and fixed statistics."""
+        return not isinstance(self.gain, str) and not isinstance(self.normalization, str)
 
     precise = False  # whether single bins count, not sums of them: `spectral.power_spectrum`
 

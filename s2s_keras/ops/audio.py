@@ -89,7 +89,7 @@ def audio_blocks(path, sample_rate=16000, seconds=10.0):
         if frames == 0:
             raise ValueError(f"{path}: the file holds no samples.")
         resampler = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, "float32", "HQ")
-        size = max(round(seconds * rate), 1)
+        size, empty = max(round(seconds * rate), 1), True
         while True:
             try:
                 block = file.read(size, dtype="float32", always_2d=True)
@@ -102,8 +102,11 @@ def audio_blocks(path, sample_rate=16000, seconds=10.0):
                 block = resampler.resample_chunk(block, last=last)
             if len(block):
                 yield block
+                empty = False
             if last:
                 break
+        if empty:
+            raise ValueError(f"{path}: too short, not one sample is left of it at {sample_rate} Hz.")
         if count < _shortest(file) * frames:
             raise ValueError(f"{path}: the file is cut off, {count} of {frames} samples could be read.")
 

@@ -8,7 +8,9 @@ _STEP = 0.01  # seconds between two levels
 _SILENCE = -120.0  # dB of digital silence
 _SPREAD = 12.0  # dB; where quiet and loud parts are closer, nobody can tell pauses by their level
 _SHARE = 0.3  # of the way from the noise to the speech, in dB: what is below is a pause
-_MEMORY = 0.5  # dB by which the remembered level of speech falls in a second of silence
+_MEMORY = 0.5  # dB by which the remembered level of speech falls in a second of quieter speech
+_FAINT = -50.0  # dB: without a pause and without speech before, what is never louder is no speech
+_NOISE = -80.0  # dB: no noise counts as lower
 _PAUSE = 0.8  # seconds; a longer pause ends a piece
 _EDGE = 0.25  # seconds of a pause that stay at the ends of a piece
 _QUIET = 0.3  # seconds that must be quiet for a cut inside a piece that is too long
@@ -39,14 +41,16 @@ class Piece:
 def split_at_pauses(blocks, sample_rate, max_seconds=30.0, grid=1):
     """Parts of a long recording, cut in pauses; pauses themselves are left out.
 
-    A recording of up to `max_seconds` stays whole. In a longer one a pause is where the level lies nearer to that of
-    the noise than to that of the speech. Where speech goes on for longer than `max_seconds`, it is cut at its quietest
-    place; where that is not quiet, both parts contain the seconds around the cut.
+    A recording of up to `max_seconds` stays whole. In a longer one a pause is where the level is little above that of
+    the noise, compared with that of the speech; both are followed along the recording. Where speech goes on for longer
+    than `max_seconds`, it is cut at its quietest place; where that is not quiet, both parts contain the seconds around
+    the cut.
 
     Args:
         blocks: iterable of float arrays, the recording in blocks of any size.
         sample_rate: int, samples per second.
-        max_seconds: float, longest part, at least 10. No more than twice as much is held at a time.
+        max_seconds: float, longest part, at least 10; math.inf leaves the recording whole. No more than twice as much
+            is held at a time, and a block.
         grid: int; a part that overlaps the one before begins a multiple of so many samples after it.
 
     Yields:
@@ -64,9 +68,10 @@ def split_at_pauses(blocks, sample_rate, max_seconds=30.0, grid=1):
     """
     if not max_seconds >= 10:
         raise ValueError(f"Pieces are 10 seconds or longer. Received: max_seconds={max_seconds}.")
-    longest, overlap = int(max_seconds * sample_rate), int(OVERLAP * sample_rate)
+    longest = int(max_seconds * sample_rate) if max_seconds < np.inf else np.inf
+    overlap = int(OVERLAP * sample_rate)
     source, held, start = iter(blocks), np.zeros(0, "float32"), 0
-    speech_level, overlaps, ended = -np.inf, False, False
+    speech_level, forgotten, overlaps, ended = None, 0.0, False, False
     while True:
         parts = [held]
         size = len(held)
@@ -76,7 +81,7 @@ def split_at_pauses(blocks, sample_rate, max_seconds=30.0, grid=1):
             if not ended:
                 parts.append(np.asarray(block, "float32"))
                 size += len(block)
-        held = np.concatenate(parts)
+        held = np.concatenate(parts) if len(parts) > 1 else held
         if size <= longest and start == 0:
             yield Piece(0, held)
             return
@@ -84,7 +89,7 @@ def split_at_pauses(blocks, sample_rate, max_seconds=30.0, grid=1):
             return
         window = held[:longest]
         levels = levels_of(window, sample_rate)
-        speech_level, speech = _speech(levels, speech_level)
+        speech_level, speech = _speech(levels, speech_level, forgotten)
         steps = _next_piece(levels, speech, overlaps, last=ended and size <= longest)
         begin, end, used = (min(int(step) * round(_STEP * sample_rate), len(window)) for step in steps)
         if end > begin:
@@ -93,7 +98,7 @@ def split_at_pauses(blocks, sample_rate, max_seconds=30.0, grid=1):
         if overlaps:
             used = begin + (end - begin - overlap) // grid * grid
         held, start = held[used:], start + used
-        speech_level -= _MEMORY * used / sample_rate
+        forgotten = _MEMORY * used / sample_rate
 
 
 def _next_piece(levels, speech, overlaps, last):
@@ -128,10 +133,15 @@ def levels_of(audio, sample_rate):
     return 10 * np.log10(np.maximum(power, 10 ** (_SILENCE / 10)))
 
 
-def _speech(levels, remembered):
-    """(level of speech, bool per step: whether there is speech)"""
+def _speech(levels, remembered, forgotten):
+    """(level of speech, or None before any; bool per step: whether there is speech)
+
+    `remembered` is the level of speech before, and `forgotten` the dB by which it fades when there is speech again.
+    """
     noise, loud = np.quantile(levels, (0.1, 0.95))
-    loud = max(loud, remembered)
     if loud - noise < _SPREAD:
-        return loud, np.ones(len(levels), bool)
+        silent = loud < (_FAINT if remembered is None else remembered - _SPREAD)
+        return remembered if silent else loud, np.full(len(levels), not silent)
+    loud = loud if remembered is None else max(loud, remembered - forgotten)
+    noise = max(noise, _NOISE)
     return loud, levels > noise + _SHARE * (loud - noise)

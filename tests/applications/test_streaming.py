@@ -1,5 +1,6 @@
 import os
 
+import keras
 import numpy as np
 import pytest
 import soxr
@@ -99,7 +100,11 @@ def test_the_shortest_recordings(samples):
     model = jasper(causal=True)
     if samples:
         check_exact(model, [audio])
-    assert isinstance(list(model.stream()([audio])), list)
+    stream = model.stream()
+    results = list(stream([audio]))
+    assert not results or results[-1].is_final or not results[-1].text
+    assert len(results) <= samples
+    assert stream.logits.emitted == 0 and list(stream([])) == []
 
 
 @once
@@ -136,7 +141,12 @@ def test_what_does_not_stream_exactly_gets_a_window():
     recurrent = DeepSpeech2(
         convolutions=(), num_layers=1, units=4, hidden_dim=8, front_end=front_end(Spectrogram, num_bins=160)
     )
-    for model in (Jasper(**SMALL), recurrent, Jasper(**SMALL, front_end=LogMelSpectrogram(gain=1.0))):
+    loudest = MFCC(gain=1.0, normalization=None)  # energies count from the loudest one
+    dense = keras.layers.Dense(4)
+    operation = CTCRecognizer(lambda x: dense(x) + 1.0, front_end=front_end())
+    loudest = CTCRecognizer([keras.layers.Dense(4)], front_end=loudest)
+    whole_only = Jasper(**SMALL), recurrent, Jasper(**SMALL, front_end=LogMelSpectrogram(gain=1.0))
+    for model in (*whole_only, loudest, operation):
         with pytest.raises(NotStreamable):
             ExactLogits(model, 0.16)
         assert not model.stream().exact
@@ -178,8 +188,46 @@ def test_utterances_end_at_pauses_and_memory_stays_small(preset, clips):
 @once
 def test_noise_alone_is_no_speech(preset):
     stream = preset.stream(step_seconds=0.4)
-    noise = np.random.default_rng(0).normal(0, 2e-3, 16000 * 8)
-    assert list(stream(np.split(noise, 16))) == []
+    for level in (1e-5, 2e-3, 0.1):
+        noise = np.random.default_rng(0).normal(0, level, 16000 * 8)
+        assert list(stream(np.split(noise, 16))) == []
+
+
+@once
+def test_a_knock_before_and_quiet_recordings(preset, clips):
+    """Speech need not be as loud as what was before."""
+    knock = np.concatenate([np.full(400, 0.9), np.random.default_rng(0).normal(0, 1e-4, 16000 * 6)])
+    for audio in (np.concatenate([knock, clips[0] * 0.05]), clips[0] * 0.03):
+        finals = [result.text for result in preset.stream(step_seconds=0.4)([audio]) if result.is_final]
+        assert word_error_rate(preset.transcribe(clips[0]), " ".join(finals)).rate <= 0.3
+
+
+@once
+def test_a_partial_text_that_comes_to_nothing_is_taken_back():
+    model = jasper(causal=True)
+    blank, letter = np.eye(29, dtype="float32")[[0, 2]] * 9.0
+    for count, end in ((200, lambda stream: stream.accept(np.zeros(10))), (3, lambda stream: stream.finish())):
+        stream = model.stream()
+        certain = np.tile(blank, (count, 1))
+        answers = iter([(certain[:0], letter[None]), (certain, certain[:0])])
+        stream.logits.push = lambda audio, last, answers=answers: next(answers)
+        results = stream.accept(np.zeros(10)) + end(stream)
+        assert [(r.text, r.is_final) for r in results] == [("a", False), ("", False)]
+
+
+@once
+def test_the_longest_utterance_does_not_hang_on_the_pieces():
+    model = jasper(causal=True)
+    frames = np.eye(29, dtype="float32")[[2, 0, 3, 0, 1, 0] * 500] * 9.0  # words of two letters, two minutes
+
+    def finals(size):
+        stream = model.stream(endpoint_seconds=None)
+        pieces = [frames[n : n + size] for n in range(0, len(frames), size)]
+        stream.logits.push = lambda audio, last: (frames[:0], frames[:0]) if last else (pieces.pop(0), frames[:0])
+        found = [result for _ in list(pieces) for result in stream.accept(np.zeros(1))] + stream.finish()
+        return [result.text for result in found if result.is_final]
+
+    assert finals(len(frames)) == finals(20) and len(finals(20)) >= 4
 
 
 @once

@@ -52,7 +52,7 @@ def test_a_long_file_says_what_its_utterances_say(model, clips, gap, tmp_path):
         starts += [start + word.start for word in hypothesis.words]
         start += (len(clip) + len(noise)) / 16000
     np.testing.assert_allclose([word.start for word in best.words], starts, rtol=0, atol=0.25)
-    assert done == sorted(done) and done[-1] == pytest.approx(len(audio) / 16000, abs=2.0)
+    assert done == sorted(done) and done[-1] == len(audio) / 16000
     assert tuple(model.tokenizer.encode(best.text)) == best.token_ids
     assert model.transcribe(audio, max_seconds=12.0, batch_size=3) == best.text
 
@@ -93,7 +93,14 @@ def test_the_gap_between_word_pieces():
 @once
 def test_readings_of_parts_are_joined_best_first():
     def hypothesis(text, score):
-        return Hypothesis(text, (), score, 2 * score, 3 * score, (Word(text, 0.5, 1.0, 0.9),) if text else ())
+        return Hypothesis(
+            text,
+            tuple("ab".index(x) + 1 for x in text),
+            score,
+            2 * score,
+            3 * score,
+            (Word(text, 0.5, 1.0, 0.9),) if text else (),
+        )
 
     parts = [
         (0.0, [hypothesis("a", -1.0), hypothesis("b", -1.5)]),
@@ -102,6 +109,20 @@ def test_readings_of_parts_are_joined_best_first():
     ]
     best = joined_hypotheses(parts, 3, CharacterTokenizer("ab "))
     assert [(h.text, h.score) for h in best] == [("a b", -3.0), ("b b", -3.5), ("a a", -5.0)]
-    assert best[0].language_model_score == -9.0 and best[0].token_ids == (1, 3, 2)
+    assert best[0].language_model_score == -9.0
     assert [(word.text, word.start) for word in best[0].words] == [("a", 0.5), ("b", 20.5)]
+    assert best[0].token_ids == (1, 3, 2)
     assert joined_hypotheses([], 2, CharacterTokenizer("ab ")) == [Hypothesis("", (), 0.0, 0.0)]
+    [without_space] = joined_hypotheses(parts, 1, CharacterTokenizer("ab"))
+    assert (without_space.text, without_space.token_ids) == ("ab", (1, 2))
+    twice = [(0.0, [hypothesis("a", -1.0), hypothesis("", -2.0)]), (9.0, [hypothesis("", -1.0), hypothesis("a", -2.0)])]
+    assert [h.text for h in joined_hypotheses(twice, 4, CharacterTokenizer("ab "))] == ["a", "a a", ""]
+
+
+@once
+def test_weights_that_are_not_numbers(clips):
+    model = Jasper(((8, 5, 0.0),), repeat=1, prologue=(8, 5, 0.0), epilogue=())
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.get_weights()])
+    for use in (model.transcribe, lambda audio: model.align(audio, "yes"), model.stream().accept):
+        with pytest.raises(ValueError, match="not numbers"):
+            use(clips[0])

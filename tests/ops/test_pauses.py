@@ -65,8 +65,21 @@ def test_without_any_quiet_place_pieces_overlap_on_the_grid():
 
 def test_an_hour_of_silence_after_speech_is_no_speech():
     """Noise alone, made as loud as speech by the front end, would be heard as some."""
-    audio = recording((20, -20), (35, -75), (35, -75.5), (3, -20))
-    assert [round(end - start) for start, end in spans(split_at_pauses([audio], RATE))] == [20, 3]
+    for silence in (-60, -75, -120):
+        audio = recording((15, -20), (1, -70), (5, -20), (600, silence), (3, -20))
+        assert [round(end - start) for start, end in spans(split_at_pauses([audio], RATE))] == [15, 6, 3]
+
+
+def test_silence_before_the_first_word_is_no_speech():
+    [first, *_] = spans(split_at_pauses([recording((200, -75), (5, -20), (2, -75), (30, -20))], RATE))
+    assert first == pytest.approx((199.75, 205.25), abs=0.03)
+
+
+def test_quieter_speech_is_heard_after_loud_speech():
+    """A pause divides them, and its own pauses tell it from noise."""
+    quiet = [(2, -45), (0.3, -80)] * 20
+    found = spans(split_at_pauses([recording((20, -15), (2, -80), *quiet)], RATE))
+    assert sum(end - start for start, end in found) == pytest.approx(20 + 20 * 2.3, abs=1.5)
 
 
 def test_only_a_few_pieces_are_held():
@@ -77,8 +90,15 @@ def test_only_a_few_pieces_are_held():
             asked.append(n)
             yield recording((9, -20), (1, -80), seed=n)
 
+    count = 0
     for piece in split_at_pauses(blocks(), RATE, max_seconds=20):
         assert 10 * len(asked) - piece.start / RATE <= 2 * 20
+        count += 1
+    assert count >= 15
+
+
+def test_infinity_leaves_it_whole():
+    assert spans(split_at_pauses([recording((100, -20))], RATE, max_seconds=np.inf)) == [(0, 100)]
 
 
 def test_too_short_pieces():
