@@ -108,7 +108,7 @@ def _run(layer, kind, keras_loop, sequences, initial_state, mask, training):
     if training and layer.dropout:
         sequences = sequences * layer.cell.get_dropout_mask(sequences[:, 0, :])[:, None]
     x = ops.transpose(apply_mask(sequences, mask), (1, 0, 2))
-    mask = None if mask is None else ops.transpose(ops.cast(mask, "bool"))[..., None]
+    mask = None if mask is None else ops.expand_dims(ops.transpose(ops.cast(mask, "bool")), -1)
     if layer.go_backwards:
         x = ops.flip(x, axis=0)
         mask = None if mask is None else ops.flip(mask, axis=0)
