@@ -1,30 +1,38 @@
-"""Whether a graph is being made for a runtime that knows only the common operations."""
+"""Which format a graph is being made for: some know only the common operations."""
 
 import contextlib
 import contextvars
 
-_portable = contextvars.ContextVar("portable", default=False)
+_format = contextvars.ContextVar("format", default=None)
 
 
 @contextlib.contextmanager
-def portable_operations():
-    """What is traced inside uses operations that ONNX and LiteRT have: slower ones, with the same results.
+def exporting(format):
+    """What is traced inside may ask `export_format` what it is traced for.
+
+    Args:
+        format: str, as `keras.Model.export` names it: "tf_saved_model", "onnx" or "litert".
 
     Example:
 
-    >>> with portable_operations():
-    ...     is_portable()
-    True
-    >>> is_portable()
-    False
+    >>> with exporting("onnx"):
+    ...     export_format(), is_portable()
+    ('onnx', True)
+    >>> export_format(), is_portable()
+    (None, False)
     """
-    token = _portable.set(True)
+    token = _format.set(format)
     try:
         yield
     finally:
-        _portable.reset(token)
+        _format.reset(token)
+
+
+def export_format():
+    """The format that is being exported to, or None."""
+    return _format.get()
 
 
 def is_portable():
-    """Whether it is inside `portable_operations`."""
-    return _portable.get()
+    """Whether only operations that ONNX and LiteRT have may be used: no Fourier transform, for example."""
+    return _format.get() in ("onnx", "litert")
