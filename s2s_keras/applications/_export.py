@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -87,7 +88,7 @@ def _float32(model):
         model = model._copy(dtype="float32")
     outputs = model.output
     if not isinstance(outputs, dict):
-        outputs = {"logits" if getattr(model, "include_top", True) else "features": outputs}
+        outputs = {"logits" if getattr(model, "include_top", True) else "encoded": outputs}
     return keras.Model(model.input, outputs, name=model.name)
 
 
@@ -105,9 +106,11 @@ def _convert(network, path, format, **options):
     except Exception as error:
         if type(error).__name__ not in ("ConverterError", "ValidationError"):
             raise
+        found = re.search(r"\btf\.([A-Z]\w+)|No Op registered for (\w+)", str(error))
+        operation = " that a layer needs" if found is None else f" {found[1] or found[2]}"
         raise ValueError(
-            f"A layer of {network.name} computes something that {format} has no operation for: "
-            f"{str(error).strip().splitlines()[0]}"
+            f"{network.name} cannot be written as {format}, which has no operation{operation}. Use the layers of "
+            "s2s_keras where there is one of that kind, such as its LSTM and GRU, or another format."
         ) from error
 
 

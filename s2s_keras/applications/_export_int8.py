@@ -1,5 +1,7 @@
 """Weights, and the arithmetic with them, in 8 bits; front end and head stay float32."""
 
+import contextlib
+import io
 import os
 import re
 import tempfile
@@ -78,5 +80,6 @@ def _quantize_litert(path, float_layers):
     job = quantizer.Quantizer(path)
     for operation in _LITERT_OPERATIONS:
         job.add_dynamic_config(f"^(?!{float_layers})", TFLOperationName[operation], num_bits=8)
-    quantized = job.quantize(enable_progress_bar=False, enable_progress_report=False)
-    quantized.export_model(path, overwrite=True)
+    with contextlib.redirect_stderr(io.StringIO()):  # one of its progress bars cannot be turned off
+        quantized = job.quantize(enable_progress_bar=False, enable_progress_report=False)
+    Path(path).write_bytes(quantized.quantized_model)

@@ -98,21 +98,21 @@ class Application(keras_hub.models.Backbone):
     def export(self, filepath, format="tf_saved_model", int8=False, calibration=None, **kwargs):
         """Write the network to a file that other programs run without this package.
 
-        It takes what the model takes, with any batch size and length: of a recognizer "audio", float32 (B, S), and
-        "audio_lengths", int32 (B,); and it gives "logits", float32 (B, T, V). It is in float32 whatever the model's
-        dtype policy is, and needs no GPU. The TensorFlow backend exports; `save_to_preset` carries a model there.
+        It takes what the model takes, with any batch size and any length: a recognizer's "audio", float32 (B, S), and
+        "audio_lengths", int32 (B,); and it gives "logits", float32 (B, T, V). It is in float32, whatever the dtype
+        policy of the model, and needs no GPU. TensorFlow exports; `save_to_preset` brings a model there.
 
         Args:
-            filepath: path of the file; of a folder for "tf_saved_model".
-            format: "tf_saved_model" (`tf.saved_model.load(path).serve({"audio": ..., "audio_lengths": ...})`), "onnx"
-                (`onnxruntime`), "litert" (`ai_edge_litert`; call `resize_tensor_input` for each length); or another
-                one of `keras.Model.export`.
-            int8: bool. Weights in 8 bits and arithmetic with 8-bit activations, for "onnx" and "litert", a quarter of
-                the size: of all convolutions and matrix products but those of front end and head; on ONNX the
-                recurrent kernels stay float32, too.
-            calibration: list of recordings, paths or float arrays at the model's sample rate, for int8 of "onnx": what
-                the range of activations is taken from. Some dozens of the kind that will be recognized.
-            **kwargs: as of `keras.Model.export`: `input_signature`, `opset_version` and so on.
+            filepath: path of the file, or of the folder for "tf_saved_model". What is there is replaced.
+            format: "tf_saved_model" (call `.serve({"audio": ..., "audio_lengths": ...})` of what
+                `tf.saved_model.load` returns), "onnx" (for onnxruntime), "litert" (for ai-edge-litert; tell it every
+                new length with `resize_tensor_input`), or another format of `keras.Model.export`.
+            int8: bool, for "onnx" and "litert": a quarter of the size, and faster. Weights of convolutions and matrix
+                products have 8 bits and meet activations of 8 bits, but for those of the front end, the head and, with
+                "onnx", the recurrent kernels.
+            calibration: list of recordings, paths or float arrays at the model's sample rate, for int8 with "onnx": the
+                ranges of activations are those seen on them. Some dozens of the kind that will be recognized.
+            **kwargs: as in `keras.Model.export`: `input_signature`, `opset_version` and so on.
 
         Raises:
             ValueError: the backend or an argument does not fit the format, or the format has no operation for a layer.
