@@ -93,7 +93,9 @@ def _float32(model):
 
 
 def _convert(network, path, format, **options):
-    signature = [keras.tree.map_structure(lambda x: keras.layers.InputSpec(x.dtype, x.shape, name=x.name), network.input)]
+    signature = [
+        keras.tree.map_structure(lambda x: keras.layers.InputSpec(x.dtype, x.shape, name=x.name), network.input)
+    ]
     options.setdefault("input_signature", signature)
     if format == "litert":
         import tensorflow as tf

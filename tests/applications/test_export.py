@@ -81,7 +81,9 @@ def run_litert(path, inputs):
 
     interpreter, results = Interpreter(str(path)), []
     assert interpreter.get_signature_list()["serving_default"]["outputs"] == ["logits"]
-    index = {x["name"].removeprefix("serving_default_").split(":")[0]: x["index"] for x in interpreter.get_input_details()}
+    index = {
+        x["name"].removeprefix("serving_default_").split(":")[0]: x["index"] for x in interpreter.get_input_details()
+    }
     for batch in inputs:
         for name, value in batch.items():
             interpreter.resize_tensor_input(index[name], value.shape)
@@ -169,7 +171,9 @@ def test_int8_litert(tmp_path):
 @exports
 def test_what_no_format_can_do_leaves_nothing_behind(tmp_path):
     model = CTCRecognizer([keras.layers.GRU(4, return_sequences=True)], front_end=None)
-    with pytest.raises(ValueError, match="litert, which has no operation TensorListReserve. Use the layers of s2s_keras"):
+    with pytest.raises(
+        ValueError, match="litert, which has no operation TensorListReserve. Use the layers of s2s_keras"
+    ):
         model.export(tmp_path / "model", format="litert")
     assert list(tmp_path.iterdir()) == []
 
