@@ -5,8 +5,8 @@
 
 Size of the files; largest difference of a logit, over the largest logit of the recording; WER of greedy search on AN4's
 test set, every recording alone; and the time of one recording, the formats taking turns: median of process CPU time
-and, in brackets, the least wall time. int8 of ONNX is calibrated on 64 recordings of the training set. Without --an4 the
-clips that ship are all there is. With --families the differences of a small network of every family, too.
+and, in brackets, the least wall time. int8 of ONNX is calibrated on 64 recordings of the training set. Without --an4
+the clips that ship are all there is. With --families the differences of a small network of every family, too.
 """
 
 import argparse
