@@ -1,5 +1,7 @@
 """Pictures of what a model heard."""
 
+import io
+
 import keras
 import numpy as np
 
@@ -11,16 +13,18 @@ TEXT_COLOR = "#c00000"
 SHOWN_PROBABILITY = 0.05  # a token that is neither emitted nor ever reaches it gets no row
 
 
-def plot_transcription(model, audio, path=None):
+def plot_transcription(model, audio, path=None, timed_words=None):
     """Draw a recording and what a CTC recognizer made of it on one time axis.
 
-    From the top: the recognized words, the waveform, the features of the front end, and the probability of every token
+    From the top: the words, the waveform, the features of the front end, and the probability of every token
     that matters at each frame, with each recognized character at the frame where it was emitted.
 
     Args:
         model: a CTC recognizer with a front end and a tokenizer, such as a `Jasper`.
         audio: path of an audio file, or float array (S,) in [-1, 1] at `model.sample_rate`.
         path: str or path, where to write the picture (.png, .svg, .pdf); None writes nothing.
+        timed_words: sequence of `Word`, such as those of a beam search or of `align`, drawn with their confidence; None
+            draws what greedy search recognizes. Default None.
 
     Returns:
         A `matplotlib.figure.Figure`. A notebook shows it; `savefig` writes it.
@@ -36,8 +40,6 @@ def plot_transcription(model, audio, path=None):
     >>> [axes.get_ylabel() for axes in figure.axes[:3]]
     ['audio', 'mel bin', 'token probability']
     """
-    from matplotlib.figure import Figure
-
     if model.front_end is None or model.tokenizer is None:
         raise ValueError(
             "`plot_transcription` needs a model with a front end and a tokenizer. Received: "
@@ -50,13 +52,17 @@ def plot_transcription(model, audio, path=None):
     frame = stride * model.front_end.hop_length / model.sample_rate
     tokens = emitted_tokens(probabilities)
 
-    figure = Figure(figsize=(max(10.0, min(24.0, 3.0 * seconds)), 8.5), layout="constrained")
+    figure = _figure(max(10.0, min(24.0, 3.0 * seconds)), 8.5)
     waveform, spectrogram, heat_map = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.6, 2.4))
     _draw_waveform(waveform, audio, model.sample_rate)
     _draw_features(spectrogram, features, model.front_end.hop_length / model.sample_rate)
     spectrogram.set_ylabel("mel bin" if hasattr(model.front_end, "num_mel_bins") else "feature")
     _draw_probabilities(figure, heat_map, probabilities, tokens, model.tokenizer, frame)
-    spans = words(tokens, model.tokenizer, frame)
+    if timed_words is None:
+        spans = words(tokens, model.tokenizer, frame)
+    else:
+        spans = [(word.text, word.start, word.end) for word in timed_words]
+        _draw_confidences(waveform, timed_words)
     _draw_words(waveform, spans, letter=0.13 * seconds / figure.get_figwidth())
     for axes in (waveform, heat_map):
         for _, start, end in spans:
@@ -114,6 +120,20 @@ def words(tokens, tokenizer, frame):
             spans.append((text, n * frame, (n + 1) * frame))
             open_word = True
     return spans
+
+
+def _figure(width, height):
+    from matplotlib.figure import Figure
+
+    class NotebookFigure(Figure):
+        """A notebook shows it, which it does with a plain one only after pyplot is imported there."""
+
+        def _repr_png_(self):
+            file = io.BytesIO()
+            self.savefig(file, format="png")
+            return file.getvalue()
+
+    return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
 def _activations(model, audio):
@@ -202,6 +222,20 @@ def _draw_words(axes, spans, letter):
         )
 
 
+def _draw_confidences(axes, timed_words):
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(1.3 * bottom, top)  # room below the waveform
+    for word in timed_words:
+        axes.annotate(
+            f"{word.confidence:.2f}",
+            ((word.start + word.end) / 2, 0.03),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            fontsize=8,
+            color=TEXT_COLOR,
+        )
+
+
 def plot_tuning(trials, path=None):
     """Draw the word error rates of a search's weights: a map of a grid, points of random draws.
 
@@ -221,12 +255,12 @@ def plot_tuning(trials, path=None):
     >>> plot_tuning([Trial(0.5, 1.0, 0.06), Trial(0.5, 0.0, 0.09)]).axes[0].get_xlabel()
     'alpha'
     """
-    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     if not trials:
         raise ValueError("`plot_tuning` needs at least one trial. Received: none.")
     alphas, betas, rates = (np.array(column) for column in zip(*trials, strict=True))
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = _figure(8, 6)
     axes = figure.subplots()
     columns, rows = np.unique(alphas), np.unique(betas)
     if len(columns) * len(rows) == len(trials):
@@ -236,12 +270,14 @@ def plot_tuning(trials, path=None):
         axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
         axes.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
         for (row, column), rate in np.ndenumerate(grid):
-            axes.text(column, row, f"{100 * rate:.2f}", ha="center", va="center", fontsize=8, color="white")
-        best = np.searchsorted(columns, trials[0].alpha), np.searchsorted(rows, trials[0].beta)
+            color = "white" if image.norm(100 * rate) > 0.5 else "black"  # low rates are yellow
+            axes.text(column, row, f"{100 * rate:.2f}", ha="center", va="center", fontsize=9, color=color)
+        column, row = np.searchsorted(columns, trials[0].alpha), np.searchsorted(rows, trials[0].beta)
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=TEXT_COLOR, linewidth=3))
     else:
         image = axes.scatter(alphas, betas, c=100 * rates, cmap="viridis_r", s=60)
-        best = trials[0].alpha, trials[0].beta
-    axes.scatter(*best, marker="s", s=900, facecolors="none", edgecolors=TEXT_COLOR, linewidths=2)
+        best = {"facecolors": "none", "edgecolors": TEXT_COLOR, "linewidths": 2}
+        axes.scatter(trials[0].alpha, trials[0].beta, marker="s", s=300, **best)
     axes.set_xlabel("alpha")
     axes.set_ylabel("beta")
     axes.set_title(f"best: alpha {trials[0].alpha:g}, beta {trials[0].beta:g}, WER {trials[0].wer:.2%}")

@@ -1,11 +1,14 @@
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import soundfile
 
 from s2s_keras import __version__, cli
 from s2s_keras.presets import list_presets
@@ -113,6 +116,30 @@ def test_transcribe_tells_times_in_every_format(run, preset, tmp_path):
     assert written == {f"{Path(file).stem}.TextGrid" for file in FILES}
 
 
+def test_transcribe_stream_prints_while_it_listens(run, monkeypatch):
+    """A file, and the same samples on standard input, whose bytes come in odd numbers."""
+    _, text, _ = run("transcribe", FILES[0])
+    code, out, _ = run("transcribe", FILES[0], "--stream")
+    assert (code, out) == (0, text)
+    samples, _ = soundfile.read(FILES[0], dtype="int16")
+
+    class Pipe(io.BytesIO):
+        def read1(self, size):
+            return super().read1(min(size, 2999))
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(samples.tobytes())))
+    code, out, _ = run("transcribe", "-", "--stream", "--json", "--sample-rate", "16000")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(rows) > 4 and rows[-1]["is_final"] and rows[-1]["text"] + "\n" == text
+    assert [word for word, _, _ in rows[-1]["words"]] == text.split()
+    assert not rows[0]["is_final"] and rows[0]["words"] == []
+
+
+def test_transcribe_batches_by_seconds(run, preset):
+    alone = run("transcribe", CLIPS, "--preset", preset)
+    assert run("transcribe", CLIPS, "--preset", preset, "--batch-seconds", "8") == alone
+
+
 def test_align_prints_the_words_of_a_text(run, preset, tmp_path):
     out = run("align", FILES[0], "--text", "yes sir", "--preset", preset, "--format", "ctm")[1]
     assert [line.split()[4] for line in out.splitlines()] == ["yes", "sir"]
@@ -199,6 +226,37 @@ def test_infer_writes_the_texts_in_order(run, preset, tmp_path):
     assert [row["pred_text"] for row in rows] == texts
 
 
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+def test_infer_searches_as_evaluate_does(run, preset, tmp_path):
+    from s2s_keras.applications import from_preset
+    from s2s_keras.decoding import CTCBeamSearch
+
+    search = ("--language-model", "an4", "--alpha", 1.5, "--beta", 2, "--beam-width", 8)
+    output = tmp_path / "texts.txt"
+    assert run("infer", preset, "--manifest", MANIFEST, "--output", output, *search)[0] == 0
+    model, files = from_preset(preset), [CLIPS / json.loads(line)["audio_filepath"] for line in open(MANIFEST)]
+    expected = CTCBeamSearch.from_preset("an4", model.tokenizer, alpha=1.5, beta=2.0, beam_width=8)
+    texts = model.transcribe(files, language_model=expected)
+    assert output.read_text().splitlines() == texts != model.transcribe(files)
+
+
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+def test_a_model_that_writes_by_attention(run, tmp_path, monkeypatch):
+    from s2s_keras.applications import ListenAttendSpell
+
+    def hypotheses(self, audio, sample_rate, batch_size, beam_width=4, **search):
+        return [[(f"beam {beam_width}, more: {search}", 0.0)] for _ in audio]
+
+    monkeypatch.setattr(ListenAttendSpell, "hypotheses", hypotheses)
+    ListenAttendSpell(blocks=((8, 3, 8, 1, 0.0),), hidden_dim=6).save_to_preset(tmp_path / "preset")
+    output = tmp_path / "texts.txt"
+    arguments = ("infer", tmp_path / "preset", "--manifest", MANIFEST, "--output", output)
+    for width, more in {4: (), 2: ("--beam-width", 2)}.items():
+        assert run(*arguments, *more)[0] == 0
+        assert output.read_text() == f"beam {width}, more: {{}}\n" * 5
+    assert "takes no language model" in run(*arguments, "--language-model", "an4")[2]
+
+
 def break_manifest(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"audio_filepath": \n')
     return ("evaluate", "PRESET", "--manifest", tmp_path / "bad.jsonl"), "bad.jsonl, line 1"
@@ -248,6 +306,12 @@ ERRORS = {
     "folder without audio": lambda tmp_path: (("transcribe", tmp_path), "holds no audio file"),
     "pattern without files": lambda tmp_path: (("transcribe", f"{tmp_path}/*.mp3"), "no file has such a name"),
     "several captions": lambda tmp_path: (("transcribe", *FILES, "--format", "srt"), "--output-folder"),
+    "captions of a stream": lambda tmp_path: (("transcribe", FILES[0], "--stream", "--format", "srt"), "--stream"),
+    "no audio in a batch": lambda tmp_path: (
+        ("transcribe", FILES[0], "--preset", "PRESET", "--batch-seconds", "0"),
+        "batch_seconds=0",
+    ),
+    "missing audio of a stream": lambda tmp_path: (("transcribe", tmp_path / "no.wav", "--stream"), "no such file"),
     "alignment without text": lambda tmp_path: (("align", FILES[0]), "--text"),
     "unknown language model": lambda tmp_path: (
         ("evaluate", "PRESET", "--manifest", MANIFEST, "--language-model", "no"),

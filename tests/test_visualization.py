@@ -3,7 +3,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from s2s_keras.applications import Jasper
-from s2s_keras.decoding import Trial
+from s2s_keras.decoding import Trial, Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.visualization import emitted_tokens, plot_transcription, plot_tuning, words
 
@@ -66,6 +66,14 @@ def test_text_stands_where_it_was_said(model):
     assert [label.get_text() for label in heat_map.get_yticklabels()] == ["blank", "space", "a", "e", "s", "y"]
 
 
+def test_words_of_a_search_stand_with_their_confidence(model):
+    spoken = [Word("yes", 0.2, 0.4, 0.987), Word("sir", 0.5, 0.7, 0.5)]
+    figure = plot_transcription(Scripted(model, {10: "y"}), np.zeros(16000, "float32"), timed_words=spoken)
+    centers = [pytest.approx(0.3), pytest.approx(0.6)]
+    drawn = [*zip(["0.99", "0.50"], centers, strict=True), *zip(["yes", "sir"], centers, strict=True)]
+    assert annotations(figure.axes[0]) == drawn
+
+
 def test_an_emitted_token_has_a_row_however_unlikely(model):
     class Unsure(Scripted):
         def predict_on_batch(self, batch):
@@ -110,9 +118,15 @@ def test_tuning_is_a_map_of_a_grid_and_points_of_draws(tmp_path):
     assert {(text.get_position(), text.get_text()) for text in axes.texts} == {
         ((1, 0), "6.00"), ((0, 0), "8.00"), ((0, 1), "8.00"), ((1, 1), "9.00"),
     }  # fmt: skip
-    assert axes.collections[-1].get_offsets().tolist() == [[1, 0]]
+    assert {text.get_text() for text in axes.texts if text.get_color() == "black"} == {"6.00"}
+    assert axes.patches[0].get_xy() == (0.5, -0.5)  # around (1, 0)
     assert "6.00%" in axes.get_title()
     drawn = plot_tuning(trials[:3]).axes[0]
     assert drawn.collections[0].get_offsets().tolist() == [[0.5, 1.0], [0.3, 1.0], [0.3, 2.0]]
+    assert drawn.collections[1].get_offsets().tolist() == [[0.5, 1.0]]
     with pytest.raises(ValueError, match="at least one trial"):
         plot_tuning([])
+
+
+def test_a_notebook_shows_a_figure():
+    assert plot_tuning([Trial(0.5, 1.0, 0.06)])._repr_png_().startswith(b"\x89PNG")

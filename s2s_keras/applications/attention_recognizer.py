@@ -5,7 +5,8 @@ import functools
 import keras
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.ctc_recognizer import CTCRecognizer, _batches, _waveform
+from s2s_keras.applications.ctc_recognizer import CTCRecognizer
+from s2s_keras.applications.recordings import as_waveform, padded_batches
 from s2s_keras.decoding import beam_search
 from s2s_keras.layers import (
     AttentionCell,
@@ -21,6 +22,7 @@ from s2s_keras.layers import (
 from s2s_keras.ops.activations import clipped_relu
 
 START = 0  # the token before the first: the id of blank, which attention never says; the end is `vocabulary_size`
+BEAM_WIDTH = 4
 UNLIKELY = -1e8  # the score of a hypothesis that is none
 
 # (filters, kernel size, strides, repeat, dropout): the only configuration of the original.
@@ -155,7 +157,7 @@ class AttentionRecognizer(Application):
         texts = [hypotheses[0][0] for hypotheses in found]
         return texts[0] if single else texts
 
-    def hypotheses(self, audio, sample_rate=None, batch_size=8, beam_width=4, length_penalty=0.0, **search):
+    def hypotheses(self, audio, sample_rate=None, batch_size=8, beam_width=BEAM_WIDTH, length_penalty=0.0, **search):
         """The most likely texts of recordings.
 
         Args:
@@ -180,13 +182,13 @@ class AttentionRecognizer(Application):
             )
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        recordings = [_waveform(a, self.sample_rate, sample_rate) for a in audio]
+        recordings = [as_waveform(a, self.sample_rate, sample_rate) for a in audio]
         options = {"beam_width": beam_width, "length_penalty": length_penalty, **search}
         key = tuple(sorted(options.items()))
         if key not in self._searchers:
             self._searchers[key] = Searcher(self, **options)
         texts = [None] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
             found = self._searchers[key].predict_on_batch(batch)
             for row, n in enumerate(indices):
                 rows = zip(found["token_ids"][row], found["lengths"][row], found["scores"][row], strict=True)

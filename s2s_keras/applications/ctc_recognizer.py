@@ -5,14 +5,15 @@ import os
 
 import keras
 import numpy as np
-import soxr
 
 from s2s_keras.applications.application import Application, as_object
+from s2s_keras.applications.recordings import as_waveform, padded_batches
+from s2s_keras.applications.streaming import Stream
+from s2s_keras.applications.transcription import joined_hypotheses, recognize
 from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
 from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
 from s2s_keras.layers.blank_padding import IMPOSSIBLE
-from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
 
 
@@ -117,7 +118,17 @@ class CTCRecognizer(Application):
         frames = [self.compute_output_shape({"audio": (1, n * many * hop), "audio_lengths": (1,)})[1] for n in (1, 2)]
         return many * hop / (frames[1] - frames[0]) / self.sample_rate
 
-    def transcribe(self, audio, sample_rate=None, batch_size=8, language_model=None, num_best=None):
+    def transcribe(
+        self,
+        audio,
+        sample_rate=None,
+        batch_size=8,
+        language_model=None,
+        num_best=None,
+        batch_seconds=None,
+        max_seconds=30.0,
+        progress=None,
+    ):
         """Text of recordings of any length, by greedy search or with a language model.
 
         Args:
@@ -128,6 +139,11 @@ class CTCRecognizer(Application):
                 or the path of an ARPA file; or a language model itself. Default None: greedy search.
             num_best: int or None. A number gives that many `Hypothesis` of each recording, with scores and timed words,
                 instead of its text; with more than one, the search is a beam search always.
+            batch_seconds: float or None, as many recordings at a time as last so long together, padding included,
+                instead of `batch_size`. Default None.
+            max_seconds: float, at least 10. A longer recording is cut at pauses and recognized in parts, each by
+                itself; it is never in memory as a whole. Default 30.
+            progress: callable that is told now and then how many seconds of audio are done. Default None.
 
         Returns:
             str, or list of `Hypothesis`; a list of either, in the order of `audio`, if that is a list.
@@ -150,12 +166,67 @@ class CTCRecognizer(Application):
             found = search(logits, num_best or 1, None if num_best is None else self.frame_seconds)
             return found if num_best else [hypotheses[0].text for hypotheses in found]
 
-        recordings, single = self._recordings("transcribe", audio, sample_rate, batch_size)
-        results = [None] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
-            for n, result in zip(indices, read(self.predict_on_batch(batch)), strict=False):
-                results[n] = result
+        self._check_can("transcribe", batch_size, batch_seconds)
+        single = not isinstance(audio, (list, tuple))
+        recordings = [
+            a if isinstance(a, (str, os.PathLike)) else as_waveform(a, self.sample_rate, sample_rate)
+            for a in ([audio] if single else audio)
+        ]
+        found = recognize(
+            self,
+            recordings,
+            read,
+            batch_size=batch_size,
+            batch_seconds=batch_seconds,
+            max_seconds=max_seconds,
+            progress=progress,
+        )
+        if num_best is None:
+            results = [" ".join(text for _, text in parts if text) for parts in found]
+        else:
+            results = [joined_hypotheses(parts, num_best, self.tokenizer) for parts in found]
         return results[0] if single else results
+
+    def stream(
+        self,
+        sample_rate=None,
+        language_model=None,
+        step_seconds=0.16,
+        context_seconds=2.4,
+        endpoint_seconds=1.0,
+    ):
+        """An ear for a recording that is still going on, such as that of a microphone.
+
+        Where the front end has a fixed gain and fixed statistics (`with_statistics`) and no layer needs the whole
+        recording, texts are exactly those of the whole recording and every frame goes through the network once. Others
+        see a window of `context_seconds` on both sides, which moves along.
+
+        Args:
+            sample_rate: int, of the audio that it will get, in Hz. Default: the model's own.
+            language_model: as for `transcribe`.
+            step_seconds: float, how often the network runs. Default 0.16.
+            context_seconds: float, of the window. Default 2.4.
+            endpoint_seconds: float, the pause that ends an utterance; None to end it with the stream only, or after
+                half a minute. Default 1.
+
+        Returns:
+            `Stream`: call it with an iterable of chunks, or its `accept` with each of them and `finish` at the end.
+
+        Raises:
+            ValueError: as `transcribe`; a time is out of range.
+
+        Example:
+
+        >>> recognizer = CTCRecognizer([keras.layers.Dense(8)])
+        >>> stream = recognizer.stream()
+        >>> results = list(stream(np.zeros((5, 1600))))
+        >>> stream.exact, all(result.is_final for result in results[-1:])
+        (False, True)
+        """
+        self._check_can("stream")
+        return Stream(
+            self, self._search(language_model, None), sample_rate, step_seconds, context_seconds, endpoint_seconds
+        )
 
     def align(self, audio, text, sample_rate=None, batch_size=8):
         """When each word of a known text was said.
@@ -177,7 +248,9 @@ class CTCRecognizer(Application):
         >>> [word.text for word in recognizer.align(np.zeros(16000), "yes sir")]
         ['yes', 'sir']
         """
-        recordings, single = self._recordings("align", audio, sample_rate, batch_size)
+        self._check_can("align", batch_size)
+        single = not isinstance(audio, (list, tuple))
+        recordings = [as_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)]
         wanted = [text] if single else list(text)
         if isinstance(text, str) != single or len(wanted) != len(recordings):
             raise ValueError(
@@ -186,7 +259,7 @@ class CTCRecognizer(Application):
         token_ids = [self.tokenizer.encode(" ".join(t.split())) for t in wanted]
         texts = token_texts(self.tokenizer)
         results = [None] * len(recordings)
-        for indices, batch in _batches(recordings, batch_size, self.sample_rate):
+        for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
             for n, logits in zip(indices, np.asarray(self.predict_on_batch(batch)), strict=False):
                 real = logits[logits[:, 1:].max(axis=1) > IMPOSSIBLE]  # labels are not put into padded frames
                 results[n] = list(timed_words(real, token_ids[n], texts, self.frame_seconds))
@@ -206,18 +279,18 @@ class CTCRecognizer(Application):
             return CTCBeamSearch.from_preset(language_model, self.tokenizer)
         return CTCBeamSearch(self.tokenizer, language_model)
 
-    def _recordings(self, method, audio, sample_rate, batch_size):
-        """(recordings as waveforms, whether there is a single one)"""
+    def _check_can(self, method, batch_size=1, batch_seconds=None):
         if self.tokenizer is None or not self.include_top or self.front_end is None:
             raise ValueError(
                 f"`{method}` needs a tokenizer, the head and the front end. Received: "
                 f"tokenizer={self.tokenizer}, include_top={self.include_top}, front_end={self.front_end}. "
                 "Build the model with `tokenizer=...`, include_top=True and a front end."
             )
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        single = not isinstance(audio, (list, tuple))
-        return [_waveform(a, self.sample_rate, sample_rate) for a in ([audio] if single else audio)], single
+        if batch_size < 1 or (batch_seconds is not None and not batch_seconds > 0):
+            raise ValueError(
+                "`batch_size` must be 1 or more, and `batch_seconds` None or above 0. Received: "
+                f"batch_size={batch_size}, batch_seconds={batch_seconds}."
+            )
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -244,36 +317,3 @@ def _tokenizer(tokenizer, vocabulary_size):
             f"Pass vocabulary_size={tokenizer.vocabulary_size}, another tokenizer, or tokenizer=None."
         )
     return tokenizer
-
-
-def _waveform(audio, sample_rate, array_rate):
-    """A path or an array as float32 samples at `sample_rate`."""
-    if isinstance(audio, (str, os.PathLike)):
-        return load_audio(audio, sample_rate)
-    audio = np.asarray(audio)
-    if audio.dtype in (np.int16, np.int32):
-        audio = audio / -float(np.iinfo(audio.dtype).min)
-    if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating) or not np.all(np.isfinite(audio)):
-        raise ValueError(
-            "A recording is a path, or an array of shape (samples,) of finite floats in [-1, 1], int16 or int32. "
-            f"Received: shape {audio.shape}, dtype {audio.dtype}. Mix channels first, for example `audio.mean(axis=1)`."
-        )
-    audio = audio.astype("float32")
-    return audio if array_rate in (None, sample_rate) else soxr.resample(audio, array_rate, sample_rate, quality="HQ")
-
-
-def _batches(recordings, batch_size, sample_rate):
-    """Batches of similar length, padded to whole seconds (powers of 1.25 above four) for few compiled shapes."""
-    order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        seconds = 1.0
-        while seconds * sample_rate < len(recordings[indices[0]]):
-            seconds = seconds + 1.0 if seconds < 4 else seconds * 1.25
-        rows = batch_size if len(order) > batch_size else len(order)
-        audio = np.zeros((rows, int(seconds * sample_rate)), "float32")
-        lengths = np.zeros(rows, "int32")
-        for row, n in enumerate(indices):
-            lengths[row] = len(recordings[n])
-            audio[row, : lengths[row]] = recordings[n]
-        yield indices, {"audio": audio, "audio_lengths": lengths}

@@ -70,6 +70,17 @@ class SpectrogramConvolutions(keras.layers.Layer):
         batch, time = ops.shape(x)[0], ops.shape(x)[1]
         return apply_mask(ops.reshape(x, (batch, time, x.shape[2] * x.shape[3])), mask)
 
+    def stream(self, signal, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        signal = signal.replace(frames=signal.frames[..., None])
+        for layer, normalization in zip(self.layers, self.normalizations, strict=True):
+            signal = layer.stream(signal, memory)
+            x = normalization(signal.frames, training=False, mask=signal.mask)
+            signal = signal.replace(frames=self.activation(x))
+        x = signal.frames
+        x = ops.reshape(x, (*x.shape[:2], x.shape[2] * x.shape[3]))
+        return signal.replace(frames=apply_mask(x, signal.mask))
+
     def compute_mask(self, inputs, mask=None):
         for layer in self.layers:
             mask = layer.compute_mask(None, mask)

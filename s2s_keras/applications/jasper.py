@@ -32,6 +32,7 @@ class Jasper(CTCRecognizer):
         normalization: "batch", "layer", "instance", None, or a dict of `MaskedBatchNormalization` arguments.
         symmetric_padding: bool. The convolutions that stride have as many zero frames in front of the first frame as
             kernel taps before the middle one, as in NeMo, instead of one less.
+        causal: bool. No convolution looks ahead: for streaming. Has no use for `symmetric_padding`.
         **kwargs: `vocabulary_size`, `tokenizer`, `include_top`, `front_end`, `num_mel_bins`, `spec_augment`, `dtype` of
             `CTCRecognizer`, and `name`.
 
@@ -65,6 +66,7 @@ class Jasper(CTCRecognizer):
         activation="relu",
         normalization="batch",
         symmetric_padding=False,
+        causal=False,
         **kwargs,
     ):
         blocks = check_blocks("blocks", blocks)
@@ -81,12 +83,13 @@ class Jasper(CTCRecognizer):
             "separable": separable,
             "activation": activation,
             "normalization": normalization,
+            "causal": causal,
             "dtype": kwargs.get("dtype"),
         }
 
         def encode(x):
             for n, block in enumerate(prologue):
-                padding = block[1] // 2 if symmetric_padding else None
+                padding = block[1] // 2 if symmetric_padding and not causal else None
                 name = f"prologue_{n}"
                 x = JasperBlock(*block[:2], strides=2, dropout=block[2], left_padding=padding, name=name, **common)(x)
             earlier = []
@@ -123,6 +126,7 @@ class Jasper(CTCRecognizer):
         self.activation = keras.activations.get(activation)
         self.normalization = normalization
         self.symmetric_padding = symmetric_padding
+        self.causal = causal
 
     def get_config(self):
         return {
@@ -138,6 +142,7 @@ class Jasper(CTCRecognizer):
             "activation": keras.activations.serialize(self.activation),
             "normalization": self.normalization,
             "symmetric_padding": self.symmetric_padding,
+            "causal": self.causal,
         }
 
 

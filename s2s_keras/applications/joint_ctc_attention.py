@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_keras.applications.attention_recognizer import AttentionRecognizer
+from s2s_keras.applications.attention_recognizer import BEAM_WIDTH, AttentionRecognizer
 from s2s_keras.decoding import ctc_prefix_extend, ctc_prefix_scores, ctc_prefix_start
 
 
@@ -40,7 +40,7 @@ class JointCTCAttention(AttentionRecognizer):
     has_ctc = True
 
     def hypotheses(
-        self, audio, sample_rate=None, batch_size=8, beam_width=4, length_penalty=0.0, ctc_weight=0.3, **search
+        self, audio, sample_rate=None, batch_size=8, beam_width=BEAM_WIDTH, length_penalty=0.0, ctc_weight=0.3, **search
     ):
         """The most likely texts of recordings.
 

@@ -29,6 +29,7 @@ class QuartzNet(CTCRecognizer):
         normalization: "batch", "layer", "instance", None, or a dict of `MaskedBatchNormalization` arguments.
         symmetric_padding: bool. The convolutions that stride have as many zero frames in front of the first frame as
             kernel taps before the middle one, as in NeMo, instead of one less.
+        causal: bool. No convolution looks ahead: for streaming. Has no use for `symmetric_padding`.
         **kwargs: `vocabulary_size`, `tokenizer`, `include_top`, `front_end`, `num_mel_bins`, `spec_augment`, `dtype` of
             `CTCRecognizer`, and `name`.
 
@@ -61,6 +62,7 @@ class QuartzNet(CTCRecognizer):
         activation="relu",
         normalization="batch",
         symmetric_padding=False,
+        causal=False,
         **kwargs,
     ):
         if residual not in ("separable", "pointwise"):
@@ -73,13 +75,14 @@ class QuartzNet(CTCRecognizer):
             "activation": activation,
             "normalization": normalization,
             "dropout": dropout,
+            "causal": causal,
             "dtype": kwargs.get("dtype"),
         }
         projected = {**common, "separable": True, "pointwise_residual": not separable}
 
         def encode(x):
             for n, block in enumerate(prologue):
-                padding = block[1] // 2 if symmetric_padding else None
+                padding = block[1] // 2 if symmetric_padding and not causal else None
                 x = JasperBlock(*block, strides=2, left_padding=padding, name=f"prologue_{n}", **projected)(x)
             for n, block in enumerate(blocks):
                 layer = JasperBlock(
@@ -104,6 +107,7 @@ class QuartzNet(CTCRecognizer):
         self.activation = keras.activations.get(activation)
         self.normalization = normalization
         self.symmetric_padding = symmetric_padding
+        self.causal = causal
 
     def get_config(self):
         return {
@@ -119,6 +123,7 @@ class QuartzNet(CTCRecognizer):
             "activation": keras.activations.serialize(self.activation),
             "normalization": self.normalization,
             "symmetric_padding": self.symmetric_padding,
+            "causal": self.causal,
         }
 
 

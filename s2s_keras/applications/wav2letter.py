@@ -31,6 +31,7 @@ class Wav2Letter(CTCRecognizer):
             first of a block's `repeat` convolutions.
         activation: Keras activation.
         normalization: "batch", "layer", "instance", None, or a dict of `MaskedBatchNormalization` arguments.
+        causal: bool. No convolution looks ahead: for streaming.
         **kwargs: `vocabulary_size`, `tokenizer`, `include_top`, `front_end`, `num_mel_bins`, `spec_augment`, `dtype` of
             `CTCRecognizer`, and `name`.
 
@@ -54,9 +55,14 @@ class Wav2Letter(CTCRecognizer):
           padded frames are masked, so a batch gives what each utterance gives alone; blank is token 0.
     """
 
-    def __init__(self, blocks=WAV2LETTER_PLUS, activation=clipped_relu, normalization="batch", **kwargs):
+    def __init__(self, blocks=WAV2LETTER_PLUS, activation=clipped_relu, normalization="batch", causal=False, **kwargs):
         blocks = _check_blocks(blocks)
-        common = {"activation": activation, "normalization": normalization, "dtype": kwargs.get("dtype")}
+        common = {
+            "activation": activation,
+            "normalization": normalization,
+            "causal": causal,
+            "dtype": kwargs.get("dtype"),
+        }
 
         def encode(x):
             for n, (filters, kernel_size, repeat, strides, dilation_rate, dropout) in enumerate(blocks):
@@ -76,6 +82,7 @@ class Wav2Letter(CTCRecognizer):
         self.blocks = blocks
         self.activation = keras.activations.get(activation)
         self.normalization = normalization
+        self.causal = causal
 
     def get_config(self):
         return {
@@ -83,6 +90,7 @@ class Wav2Letter(CTCRecognizer):
             "blocks": self.blocks,
             "activation": keras.activations.serialize(self.activation),
             "normalization": self.normalization,
+            "causal": self.causal,
         }
 
 

@@ -34,8 +34,12 @@ def options(
 def check_files(files):
     """Before a model is loaded, which takes seconds."""
     for file in files:
+        if file.is_dir():
+            raise ValueError(f"{file}: is a folder, expected a file.")
+        if not file.exists():
+            raise ValueError(f"{file}: no such file.")
         if not file.is_file():
-            raise ValueError(f"{file}: {'is a folder, expected a file' if file.is_dir() else 'no such file'}.")
+            raise ValueError(f"{file}: is a pipe or a device, expected a file.")
 
 
 def split_settings(settings):

@@ -12,7 +12,8 @@ from s2s_keras.cli.app import JsonOption, app, check_files
 lm = typer.Typer(no_args_is_help=True, help="N-gram language models: train, perplexity, convert.")
 app.add_typer(lm, name="lm")
 
-TextsHelp = "Text, one sentence a line, or manifests (.jsonl, .json, .csv), whose transcripts are taken."
+MANIFESTS = (".jsonl", ".json", ".csv")
+TextsHelp = f"Text, one sentence a line (/dev/stdin too), or manifests ({', '.join(MANIFESTS)}) with transcripts."
 OutputHelp = "File to write: ARPA if it ends in .arpa or .arpa.gz, else the compact file, usually .s2slm."
 ExactOption = Annotated[
     bool, typer.Option("--exact", help="Compact file with float32 instead of 16 bits for a value; a third larger.")
@@ -34,7 +35,7 @@ def train(
     exact: ExactOption = False,
 ):
     """Estimate an n-gram model from text, with interpolated modified Kneser-Ney smoothing, as lmplz does."""
-    check_files(texts)
+    check_texts(texts)
     try:
         thresholds = [int(number) for number in prune.split(",")] if prune else []
     except ValueError:
@@ -56,7 +57,8 @@ def perplexity(
     as_json: JsonOption = False,
 ):
     """Print how well a model predicts text: its perplexity with and without the words that the model does not have."""
-    check_files([model, *texts])
+    check_files([model])
+    check_texts(texts)
     from s2s_keras.decoding import NGramLanguageModel
 
     result = NGramLanguageModel.load(model).perplexity(itertools.chain.from_iterable(map(_sentences, texts)))
@@ -82,8 +84,13 @@ def convert(
     _write(NGramLanguageModel.load(source), output, exact)
 
 
+def check_texts(paths):
+    """As `check_files`, but text is read once from beginning to end, so that pipes and devices hold it as well."""
+    check_files([path for path in paths if path.suffix in MANIFESTS or path.is_dir() or not path.exists()])
+
+
 def _sentences(path):
-    if path.suffix in (".jsonl", ".json", ".csv"):
+    if path.suffix in MANIFESTS:
         from s2s_keras.data import load_manifest
 
         yield from (utterance.text for utterance in load_manifest(path))

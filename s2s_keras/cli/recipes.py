@@ -26,6 +26,13 @@ EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Short
 MixedOption = Annotated[
     bool, typer.Option("--mixed-precision", help="Short for --set dtype_policy=mixed_float16, with a loss scale.")
 ]
+AlphaOption = Annotated[
+    float | None, typer.Option("--alpha", min=0.0, help="Weight of the language model's natural log.")
+]
+BetaOption = Annotated[float | None, typer.Option("--beta", help="Score of each word.")]
+BeamWidthOption = Annotated[
+    int | None, typer.Option("--beam-width", min=1, help="Texts that are followed side by side.")
+]
 ManifestHelp = "JSON lines with audio_filepath and text, or CSV with wav_filename and transcript."
 
 
@@ -58,9 +65,9 @@ def evaluate(
     as_json: JsonOption = False,
     batch_size: BatchSizeOption = 8,
     language_model: LanguageModelOption = None,
-    alpha: Annotated[float | None, typer.Option(min=0.0, help="Weight of the language model's natural log.")] = None,
-    beta: Annotated[float | None, typer.Option(help="Score of each word.")] = None,
-    beam_width: Annotated[int | None, typer.Option(min=1, help="Texts that are followed side by side.")] = None,
+    alpha: AlphaOption = None,
+    beta: BetaOption = None,
+    beam_width: BeamWidthOption = None,
     report: Annotated[Path | None, typer.Option(help="HTML page to write about the errors on the manifest.")] = None,
     playable: Annotated[int, typer.Option(min=0, help="Utterances of the page that can be played, the worst.")] = 20,
 ):
@@ -88,12 +95,16 @@ def infer(
     manifest: Annotated[Path, typer.Option(help=ManifestHelp)],
     output: Annotated[Path, typer.Option(help="File to write; its ending says how: .csv, .jsonl or .txt.")],
     batch_size: BatchSizeOption = 8,
+    language_model: LanguageModelOption = None,
+    alpha: AlphaOption = None,
+    beta: BetaOption = None,
+    beam_width: BeamWidthOption = None,
 ):
     """Write what is recognized in the recordings of a manifest, in its order."""
     check_files([manifest])
     from s2s_keras.training import infer as infer_texts
 
-    texts = infer_texts(source, manifest, output, batch_size)
+    texts = infer_texts(source, manifest, output, batch_size, language_model, alpha, beta, beam_width)
     print(f"{len(texts)} texts: {output}")
 
 

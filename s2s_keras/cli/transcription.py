@@ -1,9 +1,11 @@
 """Commands that turn recordings into text and times: transcribe, align."""
 
+import contextlib
 import dataclasses
 import enum
 import glob
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,9 @@ import typer
 
 from s2s_keras.cli.app import BatchSizeOption, JsonOption, LanguageModelOption, app, check_files
 from s2s_keras.cli.recognition import PresetOption, load
+from s2s_keras.cli.streams import STDIN, stream_files
 
+LONG_SECONDS = 60.0
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -42,14 +46,43 @@ def transcribe(
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Tell when each word was said.")] = False,
     format: FormatOption = Format.text,
     output_folder: FolderOption = None,
+    batch_seconds: Annotated[
+        float | None, typer.Option(help="As many recordings at a time as last so long, instead of --batch-size.")
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print while listening; the file - is raw 16-bit audio from stdin.")
+    ] = False,
+    sample_rate: Annotated[int | None, typer.Option(min=1, help="Of stdin, in Hz. Default: the model's.")] = None,
 ):
-    """Print what is said in audio files (wav, flac, ogg, mp3)."""
-    files = find_audio(files)
+    """Print what is said in audio files (wav, flac, ogg, mp3) of any length."""
     format = Format.json if as_json else format
+    if stream and (format not in (Format.text, Format.json) or output_folder is not None):
+        raise ValueError(
+            "--stream prints text or JSON lines as they come. Leave out --output-folder and other formats."
+        )
+    files = files if stream and files == [STDIN] else find_audio(files)
     check_output(files, format, output_folder)
     model = load(preset)
     plain = format in (Format.text, Format.json) and not timestamps
-    found = model.transcribe(files, batch_size=batch_size, language_model=language_model, num_best=None if plain else 1)
+    asked = {"--language-model": language_model, "--batch-seconds": batch_seconds, "--stream": stream}
+    check_ctc(model, {**asked, "--timestamps and --format": not plain})
+    if stream:
+        stream_files(
+            model,
+            files,
+            language_model=language_model,
+            sample_rate=sample_rate,
+            as_json=format is Format.json,
+            timestamps=timestamps,
+        )
+        return
+    options = {"language_model": language_model, "batch_seconds": batch_seconds, "num_best": None if plain else 1}
+    options = {name: value for name, value in options.items() if value is not None}
+    if is_ctc(model):
+        with progress_bar(files) as progress:
+            found = model.transcribe(files, batch_size=batch_size, progress=progress, **options)
+    else:
+        found = model.transcribe(files, batch_size=batch_size)
     rows = [{"file": file, "text": r if plain else r[0].text} for file, r in zip(files, found, strict=True)]
     write(rows, None if plain else [r[0].words for r in found], format, output_folder)
 
@@ -77,10 +110,41 @@ def align(
     check_output(names, format, output_folder)
     model = load(preset)
     recordings = list(map(AudioReader(model.sample_rate), utterances))
+    check_ctc(model, {"`align`": True})
     words = model.align(recordings, [utterance.text for utterance in utterances], batch_size=batch_size)
     rows = [{"file": u.audio, "text": u.text} for u in utterances]
     words = [in_file(spoken, u.offset or 0.0) for spoken, u in zip(words, utterances, strict=True)]
     write(rows, words, format, output_folder)
+
+
+def is_ctc(model):
+    return hasattr(model, "stream")
+
+
+def check_ctc(model, options):
+    """Options, by name, that only CTC recognizers know: refused if they were given for another model."""
+    if not is_ctc(model) and (asked := [name for name, value in options.items() if value]):
+        raise ValueError(
+            f"The model {model.name} recognizes by attention alone; {' and '.join(asked)} "
+            "are there for CTC recognizers. Leave them out, or name another --preset."
+        )
+
+
+@contextlib.contextmanager
+def progress_bar(files):
+    """A bar on the terminal for more than a minute of audio: gives a callable that takes the seconds that are done."""
+    from s2s_keras.ops.audio import audio_info
+
+    seconds = sum(samples / rate for rate, samples, _ in map(audio_info, files))
+    if seconds < LONG_SECONDS or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=sys.stderr), transient=True) as bar:
+        task = bar.add_task("transcribing", total=seconds)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def find_audio(patterns):

@@ -83,6 +83,9 @@ class BeamDecoder:
         self._ask(state, contexts, -np.inf)
         words.rate_endings(self.rules, self.options, state)
         for prefix in state.beam[: state.counts[BEAM]]:
+            if prefix["ending"] == -np.inf:  # in the middle of a word, for which no model was asked
+                prefix["score"] = -np.inf
+                continue
             node = state.nodes[prefix["node"]]
             context = contexts[node["word_context"] if node["pending"] else node["context"]]
             end = self.options.alpha * self.word_model.advance(context, END)[0]

@@ -36,7 +36,8 @@ class CTCBeamSearch:
             texts, words and all that follows here.
         language_model: an `NGramLanguageModel`; a `kenlm.Model` or any object with `begin() -> state` and
             `advance(state, word) -> (log10 probability, state)`, where "</s>" ends a text and `word in model` may tell
-            unknown words (these are slower, as Python is asked); or None.
+            unknown words (these are slower, as Python is asked, and tell them at their end only, so that a narrow beam
+            may find something else); or None.
         alpha: float, weight of the language model's natural log. Toolkits that add its log10 to natural logs, as
             OpenSeq2Seq did, have alphas 2.3 times as large for the same search.
         beta: float, for each word; without language model and dictionary there are no words.

@@ -32,7 +32,8 @@ def ctc_greedy(logits, return_frames=False):
             "Greedy search expects logits of shape (batch, frames, vocabulary); for one utterance pass `logits[None]`. "
             f"Received: logits.shape={tuple(logits.shape)}"
         )
-    path = ops.convert_to_numpy(ops.argmax(logits, axis=-1))
+    in_memory = isinstance(logits, np.ndarray)  # JAX would compile for every length
+    path = logits.argmax(axis=-1) if in_memory else ops.convert_to_numpy(ops.argmax(logits, axis=-1))
     starts = path != 0
     starts[:, 1:] &= path[:, 1:] != path[:, :-1]
     utterances, frames = np.nonzero(starts)

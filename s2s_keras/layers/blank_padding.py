@@ -41,6 +41,10 @@ class BlankPadding(keras.layers.Layer):
         blank = ops.one_hot(self.blank, inputs.shape[-1], dtype="float32")
         return ops.where(ops.expand_dims(mask, -1), inputs, (blank - 1.0) * -IMPOSSIBLE)
 
+    def stream(self, signal, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        return signal.replace(frames=self.call(signal.frames, signal.mask))
+
     def compute_mask(self, inputs, mask=None):
         return None
 

@@ -6,6 +6,7 @@ from keras import ops
 from s2s_keras.layers.masked_batch_normalization import MaskedBatchNormalization
 from s2s_keras.layers.masked_conv1d import MaskedConv1D
 from s2s_keras.layers.sequence_normalization import SequenceNormalization
+from s2s_keras.layers.streaming import NotStreamable
 from s2s_keras.ops import activations as activations  # registers clipped_relu for saved configs
 from s2s_keras.ops.masks import apply_mask
 
@@ -38,6 +39,7 @@ class JasperBlock(keras.layers.Layer):
         normalization: "batch", "layer", "instance", None, or a dict of `MaskedBatchNormalization` arguments.
         drop_block: float, the probability that a training step drops the convolutions and keeps the residual sum.
         left_padding: int or None, see `MaskedConv1D`; applies to the first convolution where it has a stride.
+        causal: bool. No convolution looks further ahead than its own stride; not with `left_padding`.
 
     Call arguments:
         inputs: float (B, T, C), or a list of it followed by the residual inputs.
@@ -79,6 +81,7 @@ class JasperBlock(keras.layers.Layer):
         normalization="batch",
         drop_block=0.0,
         left_padding=None,
+        causal=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -97,6 +100,11 @@ class JasperBlock(keras.layers.Layer):
                 "A dropped block leaves only its residual sum, so `drop_block` needs a residual input. "
                 f"Received: drop_block={drop_block}, num_residuals={num_residuals}."
             )
+        if causal and left_padding is not None:
+            raise ValueError(
+                "A causal block has all its padding on the left, so `left_padding` must be None. "
+                f"Received: left_padding={left_padding}."
+            )
         if not 0.0 <= drop_block < 1.0:
             raise ValueError(f"`drop_block` is a probability in [0, 1). Received: drop_block={drop_block}.")
         self.filters = filters
@@ -112,6 +120,7 @@ class JasperBlock(keras.layers.Layer):
         self.normalization = normalization
         self.drop_block = drop_block
         self.left_padding = left_padding
+        self.causal = causal
         self.supports_masking = True
         self.seed_generator = keras.random.SeedGenerator() if drop_block else None
         dtype = self.dtype_policy
@@ -129,6 +138,8 @@ class JasperBlock(keras.layers.Layer):
 
     def _convolution(self, n, dtype):
         strides, padding = (self.strides, self.left_padding) if n == 0 else (1, None)
+        if self.causal:
+            padding = max(self.dilation_rate * (self.kernel_size - 1) + 1 - strides, 0)
         return MaskedConv1D(
             self.filters,
             self.kernel_size,
@@ -176,6 +187,23 @@ class JasperBlock(keras.layers.Layer):
             x = self.dropouts[n](self.activation(x), training=training)
         return apply_mask(x, mask)
 
+    def stream(self, signals, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        if self.normalization in ("layer", "instance"):
+            raise NotStreamable(
+                f"The layer {self.name!r} normalizes with statistics of the whole recording. Expected batch "
+                f"normalization or none, received normalization={self.normalization!r}."
+            )
+        signal, *residuals = signals if isinstance(signals, (list, tuple)) else [signals]
+        for n, convolution in enumerate(self.convolutions):
+            signal = convolution.stream(signal, memory)
+            x = self._normalize(self.normalizations[n], signal.frames, False, signal.mask)
+            if n == self.repeat - 1 and residuals:
+                signal, *residuals = memory.align([signal.replace(frames=x), *residuals])
+                x = self._add(signal.frames, [residual.frames for residual in residuals], False, signal.mask)
+            signal = signal.replace(frames=self.activation(x))
+        return signal.replace(frames=apply_mask(signal.frames, signal.mask))
+
     def _normalize(self, normalization, x, training, mask):
         if isinstance(normalization, MaskedBatchNormalization):
             return normalization(x, training=training, mask=mask)
@@ -214,4 +242,5 @@ class JasperBlock(keras.layers.Layer):
             "normalization": self.normalization,
             "drop_block": self.drop_block,
             "left_padding": self.left_padding,
+            "causal": self.causal,
         }

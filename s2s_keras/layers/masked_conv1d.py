@@ -119,6 +119,14 @@ class MaskedConv1D(keras.layers.Layer):
             x, padding = self._pad(x)
         else:
             x, padding = inputs, "valid"
+        return self._convolve(x, padding)
+
+    def stream(self, signal, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        signal = signal.replace(frames=apply_mask(signal.frames, signal.mask))
+        return memory.convolve(signal, self.span, self.strides, self.left_padding, self._convolve)
+
+    def _convolve(self, x, padding="valid"):
         if self.separable:
             x = ops.depthwise_conv(x, self.depthwise_kernel, self.strides, padding, dilation_rate=self.dilation_rate)
             x = self._conv(x, self.pointwise_kernel, 1, "valid")

@@ -82,10 +82,18 @@ class MaskedConv2D(keras.layers.Layer):
             self.bias = self.add_weight((self.filters,), "zeros", name="bias")
 
     def call(self, inputs, mask=None):
-        width, stride, bins = self.kernel_size[1], self.strides[1], inputs.shape[2]
-        frequency = max((-(-bins // stride) - 1) * stride + width - bins, 0)
         time = (self.left_padding, self.kernel_size[0] - 1 - self.left_padding)
-        x = ops.pad(apply_mask(inputs, mask), [[0, 0], time, [frequency // 2, frequency - frequency // 2], [0, 0]])
+        return self._convolve(apply_mask(inputs, mask), time)
+
+    def stream(self, signal, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        signal = signal.replace(frames=apply_mask(signal.frames, signal.mask))
+        return memory.convolve(signal, self.kernel_size[0], self.strides[0], self.left_padding, self._convolve)
+
+    def _convolve(self, x, time=(0, 0)):
+        width, stride, bins = self.kernel_size[1], self.strides[1], x.shape[2]
+        frequency = max((-(-bins // stride) - 1) * stride + width - bins, 0)
+        x = ops.pad(x, [[0, 0], time, [frequency // 2, frequency - frequency // 2], [0, 0]])
         x = ops.conv(x, self.kernel, self.strides, "valid")
         return x + self.bias if self.use_bias else x
 

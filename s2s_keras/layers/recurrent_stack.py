@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from s2s_keras.layers.recurrent import GRU, LSTM
+from s2s_keras.layers.streaming import NotStreamable, stream_recurrent
 from s2s_keras.ops.masks import apply_mask
 
 CELLS = {
@@ -98,6 +99,18 @@ class RecurrentStack(keras.layers.Layer):
             if self.directions == "both":
                 x = [ops.concatenate(x, axis=-1)]
         return x[0] if len(x) == 1 else ops.concatenate(x, axis=-1)
+
+    def stream(self, signal, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        if self.directions != "forward":
+            raise NotStreamable(
+                f"The layer {self.name!r} reads the recording from its end, too. Expected directions='forward', "
+                f"received directions={self.directions!r}."
+            )
+        signal = signal.replace(frames=apply_mask(signal.frames, signal.mask))
+        for layer in self.forwards:
+            signal = stream_recurrent(layer, signal, memory)
+        return signal
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units if self.directions == "forward" else 2 * self.units)

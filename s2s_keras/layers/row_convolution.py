@@ -57,6 +57,14 @@ class RowConvolution(keras.layers.Layer):
     def call(self, inputs, mask=None):
         x = apply_mask(inputs, mask)
         x = ops.pad(x, [[0, 0], [self.left_padding, self.kernel_size - 1 - self.left_padding], [0, 0]])
+        return self._convolve(x)
+
+    def stream(self, signal, memory):
+        """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""
+        signal = signal.replace(frames=apply_mask(signal.frames, signal.mask))
+        return memory.convolve(signal, self.kernel_size, 1, self.left_padding, self._convolve)
+
+    def _convolve(self, x):
         return ops.depthwise_conv(x, self.kernel, 1, "valid")
 
     def compute_output_shape(self, input_shape):

@@ -71,6 +71,46 @@ class SpectralFeatures(keras.layers.Layer):
         self._check_arguments()
         self._window = spectral.window_function(window, self.window_length)
 
+    def with_statistics(self, recordings, gain=None):
+        """The same front end with a fixed gain and the statistics of recordings as its normalization, for streaming.
+
+        Args:
+            recordings: iterable of float arrays (S,) at the front end's sample rate, such as those it will be trained
+                with.
+            gain: float. Default None: this front end's own if it is a number, else 1.
+
+        Returns:
+            A front end of the same class.
+
+        Raises:
+            ValueError: there is no recording.
+
+        Example:
+
+        >>> from s2s_keras.layers import LogMelSpectrogram
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (2, 8000))
+        >>> front_end = LogMelSpectrogram(num_mel_bins=2).with_statistics(noise)
+        >>> front_end.gain, len(front_end.normalization)
+        (1.0, 2)
+        """
+        if gain is None:
+            gain = 1.0 if isinstance(self.gain, str) else self.gain
+        config = {**self.get_config(), "gain": gain}
+        plain = type(self).from_config({**config, "normalization": None})
+        count, total, squares = 0, 0.0, 0.0
+        for audio in recordings:
+            padded = np.zeros((1, 2 ** max(len(audio) - 1, 1023).bit_length()), "float32")  # few shapes to compile
+            padded[0, : len(audio)] = audio
+            x = ops.convert_to_numpy(plain([padded, np.array([len(audio)], "int32")]))[0]
+            x = x[: int(plain.frame_lengths(len(audio)))].astype("float64")
+            count, total, squares = count + len(x), total + x.sum(axis=0), squares + np.square(x).sum(axis=0)
+        if not count:
+            raise ValueError("Statistics need a recording at least. Received: none.")
+        mean = total / count
+        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+        deviation = np.where(deviation > _FLAT * np.abs(mean), deviation, 1.0)
+        return type(self).from_config({**config, "normalization": (mean.tolist(), deviation.tolist())})
+
     def _check_arguments(self):
         if self.hop_length < 1 or self.window_length < 1:
             raise ValueError(

@@ -58,6 +58,56 @@ def load_audio(path, sample_rate=16000, offset=0.0, duration=None, resample=True
     return audio
 
 
+def audio_blocks(path, sample_rate=16000, seconds=10.0):
+    """Reads an audio file as `load_audio` does, a block at a time.
+
+    Args:
+        path, sample_rate: as of `load_audio`.
+        seconds: float, length of a block before it is converted to `sample_rate`. Default 10.
+
+    Yields:
+        float32 array (samples,).
+
+    Raises:
+        ValueError: as `load_audio`; where a file is damaged in the middle, after the blocks before.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import soundfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "tone.wav")
+    >>> soundfile.write(path, np.zeros((8000, 2)), 8000)
+    >>> [len(block) for block in audio_blocks(path, 8000, seconds=0.6)]
+    [4800, 3200]
+    """
+    import soundfile
+    import soxr
+
+    with _open(path) as file:
+        rate, frames, count = file.samplerate, file.frames, 0
+        if frames == 0:
+            raise ValueError(f"{path}: the file holds no samples.")
+        resampler = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, "float32", "HQ")
+        size = max(round(seconds * rate), 1)
+        while True:
+            try:
+                block = file.read(size, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise ValueError(f"{path}: the file is damaged or cut off ({_reason(error)}).") from error
+            count += len(block)
+            last = len(block) < size
+            block = _mixed(block, path)
+            if resampler is not None:
+                block = resampler.resample_chunk(block, last=last)
+            if len(block):
+                yield block
+            if last:
+                break
+        if count < _shortest(file) * frames:
+            raise ValueError(f"{path}: the file is cut off, {count} of {frames} samples could be read.")
+
+
 def audio_info(path):
     """Sample rate and length of an audio file, from its header alone.
 
@@ -173,14 +223,23 @@ def _read(path, offset, duration):
             audio = file.read(min(wanted, frames - start), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise ValueError(f"{path}: the file is damaged or cut off ({_reason(error)}).") from error
-        shortest = 0.9 if file.format in ("MP3", "MPEG") else 1.0  # MP3 headers only estimate the length
-        if len(audio) < shortest * min(wanted, frames - start):
+        if len(audio) < _shortest(file) * min(wanted, frames - start):
             raise ValueError(f"{path}: the file is cut off, {len(audio)} of {wanted} samples could be read.")
+    return _mixed(audio, path), rate
+
+
+def _shortest(file):
+    """The part of the samples that must be there: MP3 headers only estimate the length."""
+    return 0.9 if file.format in ("MP3", "MPEG") else 1.0
+
+
+def _mixed(audio, path):
+    """The mean of the channels of samples (S, C), if they are finite and not far outside [-1, 1]."""
     audio = audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1)
-    peak = max(audio.max(), -audio.min())  # NaN if any sample is
+    peak = max(audio.max(initial=0.0), -audio.min(initial=0.0))  # NaN if any sample is
     if not peak <= _MAX_PEAK:
         raise ValueError(f"{path}: the samples reach {peak}, expected finite values in [-1, 1].")
-    return np.ascontiguousarray(audio), rate
+    return np.ascontiguousarray(audio)
 
 
 def _reason(error):

@@ -12,6 +12,7 @@ import keras
 
 from s2s_keras import __version__
 from s2s_keras.applications import Application
+from s2s_keras.applications.attention_recognizer import BEAM_WIDTH, AttentionRecognizer
 from s2s_keras.data import AudioReader, load_manifest
 from s2s_keras.decoding import CTCBeamSearch
 from s2s_keras.metrics import character_error_rate, word_error_rate
@@ -78,7 +79,8 @@ def evaluate(
         language_model: str, path or None, what `CTCBeamSearch.from_preset` takes: the search has that language model.
         alpha: float or None, weight of the language model. None: as stored with it.
         beta: float or None, for each word. None: as stored with the language model.
-        beam_width: int or None. Default None: 128 with a language model, else greedy search.
+        beam_width: int or None. Default None: 128 with a language model, else greedy search; 4 for a model that
+            writes by attention, which takes no language model.
         report: str, path or None, an HTML file to write about the errors on the manifest, see
             `s2s_keras.reports.recognition_report`. Default None.
         num_playable: int, how many utterances of the report can be played, the worst ones. Default 20.
@@ -124,7 +126,7 @@ def evaluate(
         facts = {
             "model": source,
             "data": manifest,
-            "search": _describe(search, language_model),
+            "search": _describe(**search, name=language_model),
             "audio": f"{seconds:,.1f} s in {len(rows):,} utterances, real-time factor {result['rtf']:.3f}",
             "made": f"{time.strftime('%Y-%m-%d %H:%M')}, s2s_keras {__version__}, {keras.backend.backend()}",
         }
@@ -141,11 +143,12 @@ def _recognitions(model, rows):
         yield Recognition(utterance.text, text, name, seconds, utterance.speaker, audio)
 
 
-def _describe(search, language_model):
-    if search is None:
-        return "greedy"
-    model = f", language model {language_model}, alpha {search.alpha:g}, beta {search.beta:g}"
-    return f"beam of {search.beam_width}{'' if language_model is None else model}"
+def _describe(name, language_model=None, beam_width=None):
+    """The search of `_search` in words; `name` is that of its language model."""
+    if language_model is None:
+        return "greedy" if beam_width is None else f"beam of {beam_width}"
+    model = f", language model {name}, alpha {language_model.alpha:g}, beta {language_model.beta:g}"
+    return f"beam of {language_model.beam_width}{'' if name is None else model}"
 
 
 def _evaluate_run(source):
@@ -161,7 +164,7 @@ def _evaluate_run(source):
     return {key: float(value) for key, value in model.evaluate(for_fit(data), verbose=0, return_dict=True).items()}
 
 
-def infer(source, manifest, output, batch_size=8):
+def infer(source, manifest, output, batch_size=8, language_model=None, alpha=None, beta=None, beam_width=None):
     """Writes what a network recognizes in the recordings of a manifest.
 
     Lines come in the order of the manifest. The file is written aside and appears when it is complete.
@@ -173,12 +176,13 @@ def infer(source, manifest, output, batch_size=8):
             predicted_transcript, ".jsonl" for objects with "audio_filepath", "text" (the manifest's) and "pred_text",
             ".txt" for a line of text each.
         batch_size: int, recordings at a time. Default 8.
+        language_model, alpha, beta, beam_width: the search, as for `evaluate`.
 
     Returns:
         List of str, the texts.
 
     Raises:
-        ValueError: as `load_model`, another ending, or audio that cannot be read.
+        ValueError: as `load_model`, another ending, no such language model, or audio that cannot be read.
 
     Example:
 
@@ -195,10 +199,11 @@ def infer(source, manifest, output, batch_size=8):
     if output.suffix not in _WRITERS:
         raise ValueError(f"{output}: texts are written as {', '.join(_WRITERS)}; the name of the file has to end so.")
     utterances, model = load_manifest(manifest), load_model(source)
+    search = _search(model, language_model, alpha=alpha, beta=beta, beam_width=beam_width)
     texts = []
     with _aside(output) as file:
         writer = _WRITERS[output.suffix](file)
-        for utterance, text, _ in _transcribe(model, utterances, batch_size):
+        for utterance, text, _ in _transcribe(model, utterances, batch_size, search):
             writer(utterance, text)
             texts.append(text)
     return texts
@@ -227,16 +232,23 @@ _WRITERS = {".csv": _csv, ".jsonl": _jsonl, ".txt": _txt}
 
 
 def _search(model, language_model, **settings):
-    """The beam search that the settings ask for, or None for greedy search."""
+    """The arguments of `transcribe` that the settings ask for; none for greedy search."""
     settings = {key: value for key, value in settings.items() if value is not None}
+    if isinstance(model, AttentionRecognizer):
+        if language_model is not None or {"alpha", "beta"} & settings.keys():
+            raise ValueError(
+                f"{type(model).__name__} writes by attention and takes no language model. Expected a CTC recognizer "
+                f"with one, or a beam width alone. Received: {dict(language_model=language_model, **settings)}."
+            )
+        return {"beam_width": BEAM_WIDTH, **settings}
     if language_model is not None:
-        return CTCBeamSearch.from_preset(language_model, model.tokenizer, **settings)
+        return {"language_model": CTCBeamSearch.from_preset(language_model, model.tokenizer, **settings)}
     if {"alpha", "beta"} & settings.keys():
         raise ValueError("alpha and beta weigh a language model. Name one (--language-model NAME_OR_FILE).")
-    return CTCBeamSearch(model.tokenizer, **settings) if settings else None
+    return {"language_model": CTCBeamSearch(model.tokenizer, **settings)} if settings else {}
 
 
-def _transcribe(model, utterances, batch_size, search=None):
+def _transcribe(model, utterances, batch_size, search):
     """(utterance, text, seconds) of every utterance, in order; a part of the recordings is in memory at a time."""
     if not hasattr(model, "transcribe"):
         raise ValueError(f"The model {model.name} has no method `transcribe`. Expected a recognizer of speech.")
@@ -244,7 +256,7 @@ def _transcribe(model, utterances, batch_size, search=None):
     for start in range(0, len(utterances), size):
         part = utterances[start : start + size]
         recordings = list(map(reader, part))
-        texts = model.transcribe(recordings, batch_size=batch_size, language_model=search)
+        texts = model.transcribe(recordings, batch_size=batch_size, **search)
         for utterance, text, recording in zip(part, texts, recordings, strict=True):
             yield utterance, text, len(recording) / model.sample_rate
 

@@ -189,6 +189,16 @@ def test_models_of_other_makes_give_the_same(monkeypatch):
             assert [h.score for h in row] == pytest.approx([h.score for h in expected_row], abs=1e-5)
 
 
+def test_a_word_that_cannot_end_is_never_asked_for():
+    """At the end of the second utterance, `b` is no word yet; where the first one had `a`."""
+    model = train_ngram(TEXTS, 3, discount_fallback=FALLBACK)
+    logits = 20.0 * np.eye(4)[TOKENIZER.encode("ab")][:, None]
+    ours, theirs = [
+        CTCBeamSearch(TOKENIZER, other, dictionary=["a", "bab"])(logits) for other in (model, WordModel(model))
+    ]
+    assert [[h.text for h in row] for row in theirs] == [[h.text for h in row] for row in ours] == [["a"], [""]]
+
+
 def test_words_without_end_do_not_fill_the_beam():
     """Without spaces no word pays; one that the language model cannot have pays as soon as that is certain."""
     model = train_ngram(["a b", "b a"], 2, discount_fallback=FALLBACK)
@@ -213,20 +223,34 @@ def test_equals_tensorflow_without_a_language_model():
         np.testing.assert_allclose([h.score for h in found[n]], scores[n], atol=1e-5)
 
 
-def test_then_seconds_become_ten_seconds():
-    """The original's test, with an n-gram model of its two words; its logits are not published."""
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_then_seconds_become_ten_seconds(order):
+    """The original's test of its decoders: beam 16, alpha 2, beta 0.5, a model of these two words.
+
+    Known are the scores, and that the model's least unigram is -0.535113. The logits are not, nor the model's order:
+    these here give the two readings the acoustic scores that follow. The first decoder adds to them alpha times log10
+    probabilities of words, not of the end; the second one also a tenth of the unigram for every letter of a word.
+    """
+    without, first, second = -1.1842, -4.0845, -4.6196
+    model = train_ngram(["ten seconds"], order, discount_fallback=FALLBACK)
+    unigrams = [model.score(word, bos=False, eos=False) for word in ("ten", "seconds")]
+    assert unigrams == pytest.approx([-0.535113] * 2, abs=1e-6)
+    assert second - first == pytest.approx(0.1 * (3 * unigrams[0] + 7 * unigrams[1]), abs=1e-4)
+    then, ten = without, first - 2.0 * model.score("ten seconds", eos=False) - 0.5 * 2
+
     tokenizer = CharacterTokenizer()
-    logits = np.full((1, 2 * len("then seconds"), 29), -4.0, "float32")
-    logits[..., 0] = 0.0
-    logits[0, 1::2, 0] = -2.0
-    logits[0, 1 + 2 * np.arange(12), tokenizer.encode("then seconds")] = 3.0
-    logits[0, 3, 0] = 2.5  # a weak h
-    greedy = CTCBeamSearch(tokenizer, beam_width=16)(logits)[0][0]
-    model = train_ngram(["ten seconds", "ten seconds", "seconds ten"], 2, discount_fallback=FALLBACK)
-    found = CTCBeamSearch(tokenizer, model, alpha=2.0 / LN10, beta=0.5, beam_width=16)(logits)[0][0]
-    assert (greedy.text, found.text) == ("then seconds", "ten seconds")
-    assert found.acoustic_score < greedy.acoustic_score
-    assert found.score == pytest.approx(found.acoustic_score + 2.0 * model.score("ten seconds") + 0.5 * 2, abs=1e-6)
+    certain = (np.exp(then) + np.exp(ten)) ** (1 / 11)  # of all letters but the h, which alone may be left out
+    probabilities = np.full((12, 29), (1.0 - certain) / 27)
+    probabilities[np.arange(12), tokenizer.encode("then seconds")] = certain
+    probabilities[:, 0] = probabilities[1] = 1e-30
+    probabilities[1, tokenizer.encode("h") + [0]] = np.exp([then, ten]) / certain**11
+    search = CTCBeamSearch(tokenizer, beam_width=16)
+    logits = np.log(probabilities)[None]
+    [[found]] = search(logits)
+    assert (found.text, found.score) == ("then seconds", pytest.approx(without, abs=1e-5))
+    [[found]] = search.replace(language_model=model, alpha=2.0 / LN10, beta=0.5, unknown_score=-1000.0)(logits)
+    end = model.full_scores("ten seconds")[-1].log10_probability
+    assert (found.text, found.score - 2.0 * end) == ("ten seconds", pytest.approx(first, abs=1e-5))
 
 
 def test_padded_frames_change_nothing():

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,18 @@ def test_convert(run, ending, tmp_path):
     assert run("convert", FIXTURES / "tiny.trie", output)[0] == 0
     expected = NGramLanguageModel.load(FIXTURES / "tiny.trie").score("the dog")
     assert NGramLanguageModel.load(output).score("the dog") == pytest.approx(expected, abs=1e-4)
+
+
+def test_text_comes_through_a_pipe(run, tmp_path):
+    pipe, output = tmp_path / "pipe", tmp_path / "lm.s2slm"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=((FIXTURES / "tiny.txt").read_bytes(),))
+    writer.start()
+    code, out, _ = run("train", pipe, "--output", output, "--discount-fallback")
+    writer.join()
+    assert code == 0 and out.startswith(f"{output}: 12 1-grams, 20 2-grams, 20 3-grams")
+    assert "no word to learn from" in run("train", os.devnull, "--output", output)[2]
+    assert "a pipe or a device, expected a file" in run("perplexity", os.devnull, FIXTURES / "tiny.txt")[2]
 
 
 def test_errors_are_one_sentence(run, tmp_path):
