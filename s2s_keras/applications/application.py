@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import keras_hub
 
+from s2s_keras.applications import _export
 from s2s_keras.presets import preset_names, preset_path
 
 
@@ -17,7 +18,7 @@ class Application(keras_hub.models.Backbone):
     """A functional `keras.Model` that comes from a preset and goes back into one.
 
     Subclasses build their graph in the constructor and hand it on as `inputs` and `outputs`; every constructor argument
-    stands in `get_config`. `fit`, `evaluate`, `predict`, `save` and `export` are Keras' own.
+    stands in `get_config`. `fit`, `evaluate`, `predict` and `save` are Keras' own.
     """
 
     @classmethod
@@ -93,6 +94,34 @@ class Application(keras_hub.models.Backbone):
                     target = Path(preset_dir, file.relative_to(unfinished))
                     target.parent.mkdir(parents=True, exist_ok=True)
                     file.replace(target)
+
+    def export(self, filepath, format="tf_saved_model", int8=False, calibration=None, **kwargs):
+        """Write the network to a file that other programs run without this package.
+
+        It takes what the model takes, with any batch size and any length: a recognizer's "audio", float32 (B, S), and
+        "audio_lengths", int32 (B,); and it gives "logits", float32 (B, T, V). It is in float32, whatever the dtype
+        policy of the model, and needs no GPU. TensorFlow exports; `save_to_preset` brings a model there.
+
+        Args:
+            filepath: path of the file, or of the folder for "tf_saved_model". What is there is replaced.
+            format: "tf_saved_model" (call `.serve({"audio": ..., "audio_lengths": ...})` of what
+                `tf.saved_model.load` returns), "onnx" (for onnxruntime), "litert" (for ai-edge-litert; tell it every
+                new length with `resize_tensor_input`), or another format of `keras.Model.export`.
+            int8: bool, for "onnx" and "litert": a quarter of the size, and faster. Weights of convolutions and matrix
+                products have 8 bits and meet activations of 8 bits, but for those of the front end, the head and, with
+                "onnx", the recurrent kernels.
+            calibration: list of recordings, paths or float arrays at the model's sample rate, for int8 with "onnx": the
+                ranges of activations are those seen on them. Some dozens of the kind that will be recognized.
+            **kwargs: as in `keras.Model.export`: `input_signature`, `opset_version` and so on.
+
+        Raises:
+            ValueError: the backend or an argument does not fit the format, or the format has no operation for a layer.
+            ImportError: a package is missing: `pip install "s2s_keras[export]"`.
+        """
+        if format in _export.PACKAGES:
+            _export.export(self, filepath, format, int8, calibration, **kwargs)
+        else:
+            super().export(filepath, format=format, **kwargs)
 
     def _copy(self, **changes):
         """The same network with the same weights, uncompiled."""

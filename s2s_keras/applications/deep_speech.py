@@ -62,7 +62,7 @@ class SpectrogramConvolutions(keras.layers.Layer):
             normalization.build(shape)
 
     def call(self, inputs, training=False, mask=None):
-        x = inputs[..., None]
+        x = ops.expand_dims(inputs, -1)
         for layer, normalization in zip(self.layers, self.normalizations, strict=True):
             x = layer(x, mask=mask)
             mask = layer.compute_mask(None, mask)

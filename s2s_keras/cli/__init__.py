@@ -8,6 +8,7 @@ from pathlib import Path
 
 from s2s_keras.cli import (  # noqa: F401  (their commands join the app)
     conversion,
+    exporting,
     language_models,
     processes,
     recipes,

@@ -54,6 +54,18 @@ def gru(inputs, mask, states, kernel, recurrent_kernel, bias):
     return outputs, [outputs[-1]]
 
 
+def any_cell(inputs, mask, states, cell):
+    """As `lstm` for any Keras cell, one step of it after the other; for inference."""
+
+    def step(carry, xs):
+        _, new = cell(xs[0], list(carry))
+        new = tuple(_hold(xs[1] if len(xs) == 2 else None, n, old) for n, old in zip(new, carry, strict=True))
+        return new, new
+
+    last, outputs = _scan(step, tuple(states), (inputs,) if mask is None else (inputs, ops.cast(mask, inputs.dtype)))
+    return outputs[0], list(last)
+
+
 def _masked(loops):
     """The same loops with a mask of ones and zeros as the last argument, which has no gradient."""
 

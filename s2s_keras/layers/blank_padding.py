@@ -39,7 +39,7 @@ class BlankPadding(keras.layers.Layer):
         if mask is None:
             return inputs
         blank = ops.one_hot(self.blank, inputs.shape[-1], dtype="float32")
-        return ops.where(mask[..., None], inputs, (blank - 1.0) * -IMPOSSIBLE)
+        return ops.where(ops.expand_dims(mask, -1), inputs, (blank - 1.0) * -IMPOSSIBLE)
 
     def stream(self, signal, memory):
         """The same for the next frames of an endless sequence: see `s2s_keras.layers.streaming`."""

@@ -80,7 +80,7 @@ class MFCC(SpectralFeatures):
 
     def finish(self, features, mask):
         if self.mel_scale is not None and self.top_db is not None:
-            loudest = ops.max(ops.where(mask[..., None], features, -1e9), axis=(1, 2), keepdims=True)
+            loudest = ops.max(ops.where(ops.expand_dims(mask, -1), features, -1e9), axis=(1, 2), keepdims=True)
             features = ops.maximum(features, loudest - self.top_db)
         return ops.matmul(features, self._cosines)
 

@@ -5,6 +5,7 @@ import importlib
 import keras
 from keras import ops
 
+from s2s_keras.ops.exporting import export_format
 from s2s_keras.ops.masks import apply_mask
 
 
@@ -100,7 +101,8 @@ class GRU(keras.layers.GRU):
 def _run(layer, kind, keras_loop, sequences, initial_state, mask, training):
     states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
     mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-    if not _is_standard(layer) or _has_cudnn(layer):
+    standard = _is_standard(layer)
+    if _has_cudnn(layer) or not (standard or export_format() == "litert"):  # LiteRT cannot run Keras' own loop
         last, outputs, states = keras_loop(sequences, initial_state, mask, training=training)
         if layer.return_sequences and mask is not None:
             outputs = apply_mask(outputs, ops.flip(mask, axis=1) if layer.go_backwards else mask)
@@ -108,13 +110,16 @@ def _run(layer, kind, keras_loop, sequences, initial_state, mask, training):
     if training and layer.dropout:
         sequences = sequences * layer.cell.get_dropout_mask(sequences[:, 0, :])[:, None]
     x = ops.transpose(apply_mask(sequences, mask), (1, 0, 2))
-    mask = None if mask is None else ops.transpose(ops.cast(mask, "bool"))[..., None]
+    mask = None if mask is None else ops.expand_dims(ops.transpose(ops.cast(mask, "bool")), -1)
     if layer.go_backwards:
         x = ops.flip(x, axis=0)
         mask = None if mask is None else ops.flip(mask, axis=0)
     cell = layer.cell
-    weights = [ops.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel)]
-    weights.append(None if cell.bias is None else ops.convert_to_tensor(cell.bias))
+    if standard:
+        weights = [ops.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel)]
+        weights.append(None if cell.bias is None else ops.convert_to_tensor(cell.bias))
+    else:
+        kind, weights = "any_cell", [cell]
     outputs, states = getattr(_kernels(), kind)(x, mask, states, *weights)
     if not layer.return_sequences:
         return states[0], states[0][:, None], states
@@ -137,4 +142,6 @@ def _is_standard(layer):
 
 def _has_cudnn(layer):
     """Whether Keras calls cuDNN on TensorFlow, where it says so by refusing compilation."""
+    if export_format() is not None:  # what is exported runs without a GPU, too
+        return False
     return keras.backend.backend() == "tensorflow" and layer.use_cudnn in (True, "auto") and not layer.supports_jit

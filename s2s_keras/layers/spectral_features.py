@@ -206,7 +206,7 @@ class SpectralFeatures(keras.layers.Layer):
         if not isinstance(self.normalization, str):
             mean, deviation = (ops.convert_to_tensor(value, "float32") for value in self.normalization)
             return (features - mean) / deviation
-        weights = ops.cast(mask[..., None], "float32")
+        weights = ops.cast(ops.expand_dims(mask, -1), "float32")
         count = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
         axes, first = 1, features[:, :1]
         if self.normalization == "global":

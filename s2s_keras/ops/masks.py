@@ -31,5 +31,5 @@ def apply_mask(x, mask):
     if mask is None:
         return x
     for _ in range(len(x.shape) - 2):
-        mask = mask[..., None]
+        mask = ops.expand_dims(mask, -1)
     return ops.where(mask, x, ops.zeros((), dtype=x.dtype))

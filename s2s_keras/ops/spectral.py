@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from s2s_keras.ops.exporting import is_portable
 from s2s_keras.ops.replicas import map_rows
 
 # Frames transformed at a time. A spectrum of some megabytes stays in the cache and in memory that the allocator keeps;
@@ -70,7 +71,7 @@ def mirror_ends(audio, lengths, left, right):
     before = ops.arange(-left, 0, dtype="int32")[None] + ops.zeros_like(lengths)
     ends = ops.concatenate([before, lengths + ops.arange(right, dtype="int32")[None]], axis=1)
     period = ops.maximum(2 * (lengths - 1), 1)
-    turned = ops.mod(ends, period)
+    turned = ops.mod(ops.abs(ends), period)  # not of a negative number, whose remainder ONNX takes otherwise
     values = ops.take_along_axis(audio, left + ops.minimum(turned, period - turned), axis=1)
     rows = ops.arange(ops.shape(audio)[0], dtype="int32")[:, None] + ops.zeros_like(ends)
     places = ops.reshape(ops.stack([rows, left + ends], axis=-1), (-1, 2))
@@ -92,6 +93,8 @@ def power_spectrum(audio, window, hop_length, fft_length, precise=False):
     Returns:
         float32 (B, 1 + (S - fft_length) // hop_length, fft_length // 2 + 1).
     """
+    if is_portable():
+        return _portable_power_spectrum(audio, window, hop_length, fft_length)
     dtype = "float64" if precise and keras.backend.backend() != "jax" else "float32"
 
     def power(audio):
@@ -103,12 +106,25 @@ def power_spectrum(audio, window, hop_length, fft_length, precise=False):
     return map_rows(power, audio)
 
 
+def _portable_power_spectrum(audio, window, hop_length, fft_length):
+    """The same in float32 as a convolution with windowed cosines and sines."""
+    bins = fft_length // 2 + 1
+    start = (fft_length - len(window)) // 2
+    turns = np.outer(start + np.arange(len(window)), np.arange(bins)) % fft_length / fft_length
+    waves = np.exp(2j * np.pi * turns) * np.asarray(window, "float64")[:, None]
+    kernel = np.concatenate([waves.real, waves.imag], axis=1).astype("float32")[:, None]
+    behind = fft_length - len(window) - start
+    audio = ops.expand_dims(audio[:, start : ops.shape(audio)[1] - behind], -1)
+    parts = ops.square(ops.conv(audio, kernel, hop_length, "valid"))
+    return parts[..., :bins] + parts[..., bins:]
+
+
 def chunk_layout(num_frames, hop_length, fft_length):
     """How `map_chunks` divides `num_frames` frames: (chunks, frames in each, samples of audio that takes).
 
     Works on numbers and on tensors, for lengths known only when a graph runs.
     """
-    chunks = -(-num_frames // _CHUNK)
+    chunks = 1 if is_portable() else -(-num_frames // _CHUNK)
     frames = -(-num_frames // chunks) + -(-fft_length // hop_length)  # a chunk must outlast its overlap with the next
     return chunks, frames, chunks * frames * hop_length + max(fft_length - hop_length, 0)
 
@@ -127,6 +143,8 @@ def map_chunks(function, audio, chunks, frames, hop_length, fft_length):
     Returns:
         (B, chunks * frames, F).
     """
+    if is_portable():
+        return function(audio)
     step, overlap = frames * hop_length, max(fft_length - hop_length, 0)
     starts = ops.reshape(audio[:, : chunks * step], (-1, chunks, step))
     last = audio[:, None, chunks * step : chunks * step + overlap]

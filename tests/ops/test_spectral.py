@@ -3,6 +3,7 @@ import pytest
 from keras import ops
 
 from s2s_keras.ops import spectral
+from s2s_keras.ops.exporting import exporting
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 40])
@@ -39,6 +40,19 @@ def test_chunks_join_to_all_frames(num_frames, hop_length, fft_length):
     starts = hop_length * np.arange(num_frames)
     sums = np.stack([audio[:, start : start + fft_length].sum(axis=1) for start in starts], axis=1)
     np.testing.assert_allclose(np.sqrt(ops.convert_to_numpy(power)[:, :num_frames, 0]), sums, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window_length", "hop_length", "fft_length"), [(320, 160, 512), (5, 3, 8), (8, 11, 8), (4, 3, 7)]
+)
+def test_portable_spectrum_is_the_same(window_length, hop_length, fft_length):
+    audio = np.random.default_rng(0).normal(size=(2, fft_length + 4 * hop_length)).astype("float32")
+    window = spectral.window_function("hann", window_length)
+    expected = ops.convert_to_numpy(spectral.power_spectrum(audio, window, hop_length, fft_length))
+    with exporting("onnx"):
+        power = ops.convert_to_numpy(spectral.power_spectrum(audio, window, hop_length, fft_length))
+    assert power.shape == (2, 5, fft_length // 2 + 1)
+    np.testing.assert_allclose(power, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_windows():

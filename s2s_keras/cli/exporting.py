@@ -1,0 +1,43 @@
+"""The command that writes models for other runtimes."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from s2s_keras.cli.app import app
+from s2s_keras.cli.recognition import load
+
+
+class Format(StrEnum):
+    """What `Application.export` writes."""
+
+    TF_SAVED_MODEL = "tf_saved_model"
+    ONNX = "onnx"
+    LITERT = "litert"
+
+
+@app.command()
+def export(
+    preset: Annotated[str, typer.Argument(help="Name of a preset, a folder, a hub handle, or the folder of a run.")],
+    output: Annotated[Path, typer.Option(help="File to write; a folder for tf_saved_model.")],
+    format: Annotated[Format, typer.Option(help="What to write.")] = Format.ONNX,
+    int8: Annotated[bool, typer.Option("--int8", help="Weights and arithmetic in 8 bits: onnx and litert.")] = False,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Recordings that --int8 of onnx takes the range of activations from.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many of them.")] = 64,
+):
+    """Write a model for SavedModel, ONNX or LiteRT: waveform in, logits out, without this package."""
+    calibration = None
+    if manifest is not None:
+        from s2s_keras.data import load_manifest
+
+        utterances = load_manifest(manifest)
+        every = -(-len(utterances) // limit)  # from all over the manifest, which may be sorted
+        calibration = [utterance.audio for utterance in utterances[::every]]
+    model = load(preset)
+    model.export(output, format=format.value, int8=int8, calibration=calibration)
+    files = [output] if output.is_file() else [path for path in output.rglob("*") if path.is_file()]
+    print(f"{type(model).__name__}, {sum(file.stat().st_size for file in files):,} bytes: {output}")
