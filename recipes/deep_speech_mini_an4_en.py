@@ -1,18 +1,20 @@
-"""Deep Speech 2 on AN4. No preset has been trained with it yet.
+"""Deep Speech 2 on AN4: the preset `deep_speech_mini_an4_en`.
 
-The commands, from the repository's root, with the AN4 manifests in ../shared/data/an4:
+The commands that made it, from the repository's root, with the AN4 manifests in ../shared/data/an4:
 
     export KERAS_BACKEND=jax
     recipe=recipes/deep_speech_mini_an4_en.py
     s2s-keras train $recipe --output runs/ds2_1 --epochs 8
-    s2s-keras train $recipe --output runs/ds2_2 --epochs 60 --set start=runs/ds2_1 --set regularize=yes
+    s2s-keras train $recipe --output runs/ds2_2 --epochs 28 --set start=runs/ds2_1 --set regularize=yes
+    python recipes/splice_an4.py --store runs/ds2_2 --output s2s_keras/presets/deep_speech_mini_an4_en
+
+Stage one learns to align: no regularization, small batches. Stage two starts from its weights with SpecAugment and
+dropout; its loss on the development set still fell slowly when it ended. What would come next, and was not run, are
+utterances spliced from words of one speaker, as `jasper_small_an4_en.py` explains:
+
     python recipes/splice_an4.py --output runs/spliced_an4
     s2s-keras train $recipe --output runs/ds2_3 --epochs 5 --set start=runs/ds2_2 --set regularize=yes \
         --set spliced=runs/spliced_an4/manifest.jsonl --set learning_rate=5e-4
-    python recipes/splice_an4.py --store runs/ds2_3 --output s2s_keras/presets/deep_speech_mini_an4_en
-
-Stage one learns to align: no regularization, small batches. Stage two starts from its weights with SpecAugment and
-dropout. Stage three goes on with utterances spliced from words of one speaker, as `jasper_small_an4_en.py` explains.
 """
 
 import keras
