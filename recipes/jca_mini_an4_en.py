@@ -1,7 +1,10 @@
-"""Attention and CTC on one encoder, on AN4. No preset has been trained with it yet.
+"""Attention and CTC on one encoder, on AN4: the preset `jca_mini_an4_en`.
 
-    KERAS_BACKEND=jax s2s-keras train recipes/jca_mini_an4_en.py
-    s2s-keras evaluate runs/jca_mini_an4_en --manifest ../shared/data/an4/manifest_test.jsonl
+The commands that made it, from the repository's root, with the AN4 manifests in ../shared/data/an4:
+
+    KERAS_BACKEND=jax s2s-keras train recipes/jca_mini_an4_en.py --output runs/jca_mini_an4_en
+    python recipes/splice_an4.py --store runs/jca_mini_an4_en --output s2s_keras/presets/jca_mini_an4_en
+    s2s-keras evaluate jca_mini_an4_en --manifest ../shared/data/an4/manifest_test.jsonl
 
 The CTC half learns to align in the first epochs, and attention finds its way along the encoder that this makes. Both
 losses are means over tokens, so that their weights are what they seem.

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from s2s_keras.layers._recurrent import scan
+
 IMPOSSIBLE = -1e30
 
 
@@ -76,15 +78,15 @@ def ctc_prefix_extend(state, token_ids):
     arrival = ops.where((token_ids == state["last"])[:, None], blank, ops.logaddexp(endings[:, :-1, 0], blank))
 
     def step(carry, frame):
-        before, (arrival, token, blank) = carry, frame
+        [before], (arrival, token, blank) = carry, frame
         spoken = ops.logaddexp(before[:, 0], arrival) + token
         silent = ops.logaddexp(before[:, 0], before[:, 1]) + blank
-        carry = ops.maximum(ops.stack([spoken, silent], axis=-1), IMPOSSIBLE)
+        carry = (ops.maximum(ops.stack([spoken, silent], axis=-1), IMPOSSIBLE),)
         return carry, carry
 
-    frames = [ops.transpose(x) for x in (arrival, _of_token(log_probs, token_ids), log_probs[..., 0])]
+    frames = tuple(ops.transpose(x) for x in (arrival, _of_token(log_probs, token_ids), log_probs[..., 0]))
     first = ops.full_like(endings[:, 0], IMPOSSIBLE)
-    _, longer = ops.scan(step, first, frames)
+    _, [longer] = scan(step, (first,), frames)
     longer = ops.concatenate([first[:, None], ops.moveaxis(longer, 0, 1)], axis=1)
     grows = token_ids > 0
     return {

@@ -11,7 +11,8 @@ import keras
 from keras import ops
 
 
-def _scan(*args, **kwargs):
+def scan(*args, **kwargs):
+    """`ops.scan` of tuples of tensors, of any length on TensorFlow too; outputs are shaped like the carry."""
     if keras.backend.backend() == "tensorflow":
         return importlib.import_module("s2s_keras.layers._recurrent_tensorflow").scan(*args, **kwargs)
     return ops.scan(*args, **kwargs)
@@ -62,7 +63,7 @@ def any_cell(inputs, mask, states, cell):
         new = tuple(_hold(xs[1] if len(xs) == 2 else None, n, old) for n, old in zip(new, carry, strict=True))
         return new, new
 
-    last, outputs = _scan(step, tuple(states), (inputs,) if mask is None else (inputs, ops.cast(mask, inputs.dtype)))
+    last, outputs = scan(step, tuple(states), (inputs,) if mask is None else (inputs, ops.cast(mask, inputs.dtype)))
     return outputs[0], list(last)
 
 
@@ -101,7 +102,7 @@ def _lstm_loops(projected, recurrent_kernel, hidden, cell, mask=None):
         return carry, carry
 
     xs = (projected,) if mask is None else (projected, mask)
-    _, (hiddens, cells, gates) = _scan(step, (hidden, cell, projected[0]), xs)
+    _, (hiddens, cells, gates) = scan(step, (hidden, cell, projected[0]), xs)
 
     def backward(upstream):
         i, f, g, o = ops.split(gates, 4, axis=-1)
@@ -129,7 +130,7 @@ def _lstm_loops(projected, recurrent_kernel, hidden, cell, mask=None):
         xs = (upstream[..., :units], upstream[..., units:], by_cell, by_hidden, through, keep)
         xs = xs if mask is None else (*xs, mask)
         zeros = ops.zeros_like(hidden)
-        (d_hidden, d_cell), (d_hiddens, d_cells) = _scan(step, (zeros, zeros), xs, reverse=True)
+        (d_hidden, d_cell), (d_hiddens, d_cells) = scan(step, (zeros, zeros), xs, reverse=True)
         d_gates = ops.concatenate([ops.concatenate([d_cells] * 3, axis=-1) * by_cell, d_hiddens * by_hidden], axis=-1)
         return d_gates, _outer(ops.concatenate([hidden[None], hiddens[:-1]]), d_gates), d_hidden, d_cell
 
@@ -151,7 +152,7 @@ def _gru_loops(projected, recurrent_kernel, bias, hidden, mask=None):
 
     xs = (projected,) if mask is None else (projected, mask)
     unused = ops.concatenate([projected[0], hidden], axis=-1)  # a loop must put out what it carries
-    _, (hiddens, gates) = _scan(step, (hidden, unused), xs)
+    _, (hiddens, gates) = scan(step, (hidden, unused), xs)
 
     def backward(upstream):
         z, r, n, inner = ops.split(gates, 4, axis=-1)
@@ -172,7 +173,7 @@ def _gru_loops(projected, recurrent_kernel, bias, hidden, mask=None):
             return (ops.matmul(d_inner, transposed) + d_hidden * keep,), (d_hidden,)
 
         xs = (upstream, by_all, keep)
-        (d_hidden,), (d_hiddens,) = _scan(step, (ops.zeros_like(hidden),), xs, reverse=True)
+        (d_hidden,), (d_hiddens,) = scan(step, (ops.zeros_like(hidden),), xs, reverse=True)
         d_inner = ops.concatenate([d_hiddens] * 3, axis=-1) * by_all
         d_projected = ops.concatenate([d_inner[..., : 2 * units], d_hiddens * by_candidate], axis=-1)
         return d_projected, _outer(before, d_inner), ops.sum(d_inner, axis=(0, 1)), d_hidden

@@ -49,6 +49,13 @@ class TestJointCTCAttention(AttentionTestCase):
                     checked += 1
         assert checked
 
+    def test_recordings_of_many_lengths(self):
+        """A second length makes TensorFlow trace the search anew, for lengths that it does not know."""
+        recordings = [np.sin(np.arange(n) * 0.3).astype("float32") for n in (4000, 20000, 36000)]
+        model = JointCTCAttention(**{**SMALL_ATTENTION, "front_end": "log_mel"})
+        together = model.transcribe(recordings, batch_size=1)
+        assert together == [model.transcribe(recording) for recording in recordings]
+
     def test_weight_out_of_range(self):
         with pytest.raises(ValueError, match="ctc_weight=2"):
             self.model.transcribe(np.zeros(10, "float32"), ctc_weight=2)
