@@ -415,3 +415,13 @@ def test_convert_of_an_archive_makes_a_preset(run, tmp_path):
 def test_convert_of_what_is_not_there(run, arguments, message):
     code, _, err = run("convert", *arguments, "--output", "nothing")
     assert code == 2 and message in err
+
+
+def test_what_attention_does_not_do(run):
+    """A preset that writes by attention transcribes, and refuses in a sentence what only CTC has."""
+    name = "jca_mini_an4_en"
+    code, out, _ = run("transcribe", FILES[2], "--preset", name, "--json")
+    assert code == 0 and json.loads(out)[0]["text"] == "j a n e t"
+    for arguments in (("--stream",), ("--timestamps",), ("--language-model", "an4"), ("--batch-seconds", "9")):
+        code, out, err = run("transcribe", FILES[2], "--preset", name, *arguments)
+        assert (code, out) == (2, "") and err.count("\n") == 1 and "CTC" in err

@@ -114,7 +114,7 @@ def align(
     check_output(names, format, output_folder)
     model = load(preset)
     recordings = list(map(AudioReader(model.sample_rate), utterances))
-    check_ctc(model, {"`align`": True})
+    check_ctc(model, {"an alignment": True})
     words = model.align(recordings, [utterance.text for utterance in utterances], batch_size=batch_size)
     rows = [{"file": u.audio, "text": u.text} for u in utterances]
     words = [in_file(spoken, u.offset or 0.0) for spoken, u in zip(words, utterances, strict=True)]
@@ -129,8 +129,8 @@ def check_ctc(model, options):
     """Options, by name, that only CTC recognizers know: refused if they were given for another model."""
     if not is_ctc(model) and (asked := [name for name, value in options.items() if value]):
         raise ValueError(
-            f"The model {model.name} recognizes by attention alone; {' and '.join(asked)} "
-            "are there for CTC recognizers. Leave them out, or name another --preset."
+            f"Only CTC recognizers take {' and '.join(asked)}; the model {model.name} writes by attention. "
+            "Name another --preset."
         )
 
 
