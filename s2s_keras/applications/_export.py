@@ -39,8 +39,9 @@ def _check(path, format, int8, calibration):
         raise ValueError(f'int8 is for format="onnx" or "litert". Received: format={format!r}, int8={int8!r}.')
     if bool(int8 and format == "onnx") != (calibration is not None):
         raise ValueError(
-            "`calibration` (`--manifest`) is a list of recordings that int8 of ONNX takes the ranges of activations "
-            f"from, and nothing else does. Received: format={format!r}, int8={int8!r}, calibration={type(calibration).__name__}."
+            "`calibration` is a list of recordings (on the command line, --manifest) that int8 of ONNX takes the "
+            f"ranges of activations from, and of nothing else. Received: format={format!r}, int8={int8!r}, "
+            f"calibration={type(calibration).__name__}."
         )
     needed = PACKAGES[format] + (INT8_PACKAGES[format] if int8 else ())
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
