@@ -417,6 +417,7 @@ def test_convert_of_what_is_not_there(run, arguments, message):
     assert code == 2 and message in err
 
 
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 def test_what_attention_does_not_do(run):
     """A preset that writes by attention transcribes, and refuses in a sentence what only CTC has."""
     name = "jca_mini_an4_en"
