@@ -17,7 +17,7 @@ def streamed(layer, inputs, size, late=0):
     inputs = np.pad(inputs, ((0, 0), (late, behind), *((0, 0),) * (inputs.ndim - 2)), constant_values=7.0)
     for n in range(0, inputs.shape[1] - size + 1, size):
         memory = Memory(memory and memory.new)
-        inputs_now = Signal(inputs[:, n : n + size], mask[:, n : n + size], late)
+        inputs_now = Signal(*(keras.ops.convert_to_tensor(x[:, n : n + size]) for x in (inputs, mask)), late)
         signal = stream_layer(layer, inputs_now, memory)
         outputs.append(keras.ops.convert_to_numpy(signal.frames)[keras.ops.convert_to_numpy(signal.mask)])
     return np.concatenate(outputs)
