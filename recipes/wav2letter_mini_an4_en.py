@@ -13,10 +13,9 @@ The commands that made it, from the repository's root, with the AN4 manifests in
     python recipes/splice_an4.py --store runs/w2l_4 --output s2s_keras/presets/wav2letter_mini_an4_en
 
 Stage one learns to align: no regularization, small batches. Stage two starts from its weights with SpecAugment and
-dropout. Stage three goes on with utterances spliced from words of one speaker, as `jasper_small_an4_en.py` explains, and
-stage four without regularization on the real ones. That one took five minutes and brought the WER on the development set
-from 21.3 to 15.7 %, while stages two and three left the training loss at 11 and 18: they regularize this network too
-strongly.
+dropout. Stage three goes on with utterances spliced from words of one speaker, as `jasper_small_an4_en.py` explains;
+stage four without regularization on the real ones. It took five minutes and brought the WER on the development set from
+21.3 to 15.7 %, while stages two and three left the training loss at 11 and 18: they regularize this network too much.
 """
 
 import keras
