@@ -135,6 +135,19 @@ def test_transcribe_stream_prints_while_it_listens(run, monkeypatch):
     assert not rows[0]["is_final"] and rows[0]["words"] == []
 
 
+def test_a_damaged_file_leaves_what_was_done_before_it(run, preset, monkeypatch, tmp_path):
+    monkeypatch.setattr("s2s_keras.cli.transcription.GROUP_SECONDS", 3.0)
+    broken = tmp_path / "broken.flac"
+    broken.write_bytes(Path(FILES[1]).read_bytes()[:20000])
+    arguments = ("transcribe", FILES[0], broken, FILES[2], "--preset", preset)
+    code, out, err = run(*arguments)
+    assert code == 2 and "broken.flac" in err and err.count("\n") == 1
+    assert out.startswith(f"{FILES[0]}: ") and out.count("\n") == 1
+    assert run(*arguments, "--output-folder", tmp_path / "texts")[0] == 2
+    assert [path.name for path in (tmp_path / "texts").iterdir()] == [f"{Path(FILES[0]).stem}.txt"]
+    assert run(*arguments, "--json")[1] == ""
+
+
 def test_transcribe_batches_by_seconds(run, preset):
     alone = run("transcribe", CLIPS, "--preset", preset)
     assert run("transcribe", CLIPS, "--preset", preset, "--batch-seconds", "8") == alone

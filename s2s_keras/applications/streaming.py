@@ -8,6 +8,7 @@ import soxr
 from s2s_keras.applications.recordings import as_waveform
 from s2s_keras.applications.streaming_logits import ExactLogits, WindowLogits
 from s2s_keras.applications.transcription import gap_between_words, moved
+from s2s_keras.decoding import ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, token_texts
 from s2s_keras.layers.streaming import NotStreamable
 
@@ -122,7 +123,7 @@ class Stream:
             results += self._final(known[:end])
             known, self._begin = known[end:], self._begin + end
         self._utterance = known
-        text = "" if last else " ".join(self._read(np.concatenate([known, rest])).text.split())
+        text = "" if last else self._partial_text(np.concatenate([known, rest]))
         if text != self._partial:
             results.append(StreamResult(text, is_final=False))
         self._partial = text
@@ -149,6 +150,11 @@ class Stream:
             return []  # if a partial text was told, an empty one follows
         self._partial = ""
         return [StreamResult(text, True, hypothesis.words)]
+
+    def _partial_text(self, logits):
+        if self.search is not None:
+            return self._read(logits).text
+        return " ".join(self.recognizer.tokenizer.decode(ctc_greedy(logits[None])[0]).split())
 
     def _read(self, logits, frame_seconds=None):
         logits = logits[None]

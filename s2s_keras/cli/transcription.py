@@ -16,6 +16,7 @@ from s2s_keras.cli.recognition import PresetOption, load
 from s2s_keras.cli.streams import STDIN, stream_files
 
 LONG_SECONDS = 60.0
+GROUP_SECONDS = 900.0  # of audio that is recognized before it is written
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -82,13 +83,19 @@ def transcribe(
         return
     options = {"language_model": language_model, "batch_seconds": batch_seconds, "num_best": None if plain else 1}
     options = {name: value for name, value in options.items() if value is not None}
-    if is_ctc(model):
-        with progress_bar(files) as progress:
-            found = model.transcribe(files, batch_size=batch_size, progress=progress, **options)
-    else:
-        found = model.transcribe(files, batch_size=batch_size)
-    rows = [{"file": file, "text": r if plain else r[0].text} for file, r in zip(files, found, strict=True)]
-    write(rows, None if plain else [r[0].words for r in found], format, output_folder)
+    rows, words, one_list = [], [], format is Format.json and output_folder is None
+    with progress_bar(files) as progress:
+        for group, before in in_groups(files):
+            if is_ctc(model):
+                options["progress"] = lambda done, before=before: progress(before + done)
+            found = model.transcribe(group, batch_size=batch_size, **options)
+            rows += [{"file": file, "text": r if plain else r[0].text} for file, r in zip(group, found, strict=True)]
+            words += [None if plain else r[0].words for r in found]
+            if not one_list:  # what is written stays, whatever the next files are like
+                write(rows, words, format, output_folder, several=len(files) > 1)
+                rows, words = [], []
+    if one_list:
+        write(rows, words, format, output_folder)
 
 
 @app.command()
@@ -118,7 +125,7 @@ def align(
     words = model.align(recordings, [utterance.text for utterance in utterances], batch_size=batch_size)
     rows = [{"file": u.audio, "text": u.text} for u in utterances]
     words = [in_file(spoken, u.offset or 0.0) for spoken, u in zip(words, utterances, strict=True)]
-    write(rows, words, format, output_folder)
+    write(rows, words, format, output_folder, several=len(rows) > 1)
 
 
 def is_ctc(model):
@@ -134,14 +141,31 @@ def check_ctc(model, options):
         )
 
 
+def in_groups(files):
+    """(files of a quarter of an hour together, seconds of all files before them)"""
+    group, begin, end = [], 0.0, 0.0
+    for file, seconds in zip(files, durations(files), strict=True):
+        group.append(file)
+        end += seconds
+        if end - begin >= GROUP_SECONDS:
+            yield group, begin
+            group, begin = [], end
+    if group:
+        yield group, begin
+
+
+def durations(files):
+    from s2s_keras.ops.audio import audio_info
+
+    return [samples / rate for rate, samples, _ in map(audio_info, files)]
+
+
 @contextlib.contextmanager
 def progress_bar(files):
     """A bar on the terminal for more than a minute of audio: gives a callable that takes the seconds that are done."""
-    from s2s_keras.ops.audio import audio_info
-
-    seconds = sum(samples / rate for rate, samples, _ in map(audio_info, files))
+    seconds = sum(durations(files))
     if seconds < LONG_SECONDS or not sys.stderr.isatty():
-        yield None
+        yield lambda done: None
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -186,16 +210,14 @@ def output_name(folder, file, format):
     return folder / f"{Path(file).stem}.{ {Format.text: 'txt', Format.textgrid: 'TextGrid'}.get(format, format) }"
 
 
-def write(rows, words, format, folder):
+def write(rows, words, format, folder, several=False):
     """Print rows of file and text, with words if there are any, or write each to a file of its own."""
-    if words is None:
-        words = [None] * len(rows)
     if folder is None:
         if format is Format.json:
             print(json.dumps([as_row(row, spoken) for row, spoken in zip(rows, words, strict=True)], indent=2))
             return
         for row, spoken in zip(rows, words, strict=True):
-            print(as_text(row, spoken, format, several=len(rows) > 1), end="")
+            print(as_text(row, spoken, format, several), end="", flush=True)
         return
     for row, spoken in zip(rows, words, strict=True):
         content = (
