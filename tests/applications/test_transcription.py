@@ -10,6 +10,8 @@ from s2s_keras.applications.transcription import gap_between_words, joined_hypot
 from s2s_keras.cli.recognition import CLIPS
 from s2s_keras.data import load_manifest
 from s2s_keras.decoding import Hypothesis, Word
+from s2s_keras.metrics import word_error_rate
+from s2s_keras.ops import pauses
 from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
 
@@ -55,6 +57,18 @@ def test_a_long_file_says_what_its_utterances_say(model, clips, gap, tmp_path):
     assert done == sorted(done) and done[-1] == len(audio) / 16000
     assert tuple(model.tokenizer.encode(best.text)) == best.token_ids
     assert model.transcribe(audio, max_seconds=12.0, batch_size=3) == best.text
+
+
+@once
+def test_parts_that_overlap_say_each_word_once(model, clips, monkeypatch):
+    """Where no place counts as quiet, parts share seconds, and each of their frames goes to one."""
+    monkeypatch.setattr(pauses, "_DROP", 1000.0)
+    monkeypatch.setattr(pauses, "_PAUSE", 1000.0)
+    audio = np.concatenate(clips * 3)
+    assert sum(piece.overlaps for piece in pauses.split_at_pauses([audio], 16000, 12.0)) >= 3
+    spoken = " ".join(model.transcribe(clips * 3))
+    score = word_error_rate(spoken, model.transcribe(audio, max_seconds=12.0))
+    assert score.insertions == score.deletions == 0 and score.rate <= 0.1
 
 
 @once
