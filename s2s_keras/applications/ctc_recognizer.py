@@ -6,13 +6,15 @@ import os
 import keras
 import numpy as np
 
-from s2s_keras.applications.application import Application, as_object
+from s2s_keras.applications.application import Application, as_object, copy_weights
 from s2s_keras.applications.recordings import as_waveform, padded_batches, real_frames
+from s2s_keras.applications.speech_classifier import SpeechClassifier
+from s2s_keras.applications.speech_input import apply_encoder, as_front_end, check_keywords, speech_input
 from s2s_keras.applications.streaming import Stream
 from s2s_keras.applications.transcription import joined_hypotheses, recognize, word_separator
 from s2s_keras.decoding import CTCBeamSearch, ctc_greedy
 from s2s_keras.decoding.hypothesis import greedy_hypotheses, timed_words, token_texts
-from s2s_keras.layers import BlankPadding, FeatureInput, LogMelSpectrogram
+from s2s_keras.layers import BlankPadding
 from s2s_keras.tokenizers import CharacterTokenizer
 
 
@@ -60,36 +62,13 @@ class CTCRecognizer(Application):
         dtype=None,
         **kwargs,
     ):
-        if unknown := sorted(set(kwargs) - {"name", "trainable"}):
-            raise TypeError(
-                f"{type(self).__name__} has no argument {', '.join(unknown)}. Check the spelling: its docstring lists "
-                "what it takes."
-            )
-        front_end = as_object(front_end)
-        if front_end == "log_mel":
-            front_end = LogMelSpectrogram(num_mel_bins=num_mel_bins, name="front_end")
-        if front_end is not None and not callable(front_end):
-            raise ValueError(f'`front_end` is a layer, "log_mel" or None. Received: front_end={front_end!r}.')
+        check_keywords(self, kwargs)
+        front_end, spec_augment = as_front_end(front_end, num_mel_bins), as_object(spec_augment)
         num_mel_bins = getattr(front_end, "num_features", num_mel_bins)
-        spec_augment = as_object(spec_augment)
         tokenizer = _tokenizer(as_object(tokenizer), vocabulary_size)
-        if front_end is None:
-            inputs = {
-                "features": keras.Input((None, num_mel_bins), name="features", dtype="float32"),
-                "feature_lengths": keras.Input((), name="feature_lengths", dtype="int32"),
-            }
-            x = FeatureInput(dtype=dtype, name="feature_input")(list(inputs.values()))
-        else:
-            inputs = {
-                "audio": keras.Input((None,), name="audio", dtype="float32"),
-                "audio_lengths": keras.Input((), name="audio_lengths", dtype="int32"),
-            }
-            x = front_end(list(inputs.values()))
-        if spec_augment is not None:
-            x = spec_augment(x)
+        inputs, features = speech_input(front_end, num_mel_bins, spec_augment, dtype)
         encoder = encoder if callable(encoder) else [as_object(layer) for layer in encoder]
-        for layer in [encoder] if callable(encoder) else encoder:
-            x = layer(x)
+        x = apply_encoder(encoder, features)
         if include_top:
             x = keras.layers.Dense(vocabulary_size, dtype="float32", name="logits")(x)
             x = BlankPadding(name="blank_padding")(x)
@@ -263,6 +242,27 @@ class CTCRecognizer(Application):
             for n, logits in zip(indices, np.asarray(self.predict_on_batch(batch)), strict=False):
                 results[n] = list(timed_words(real_frames(logits), token_ids[n], texts, self.frame_seconds))
         return results[0] if single else results
+
+    def as_classifier(self, labels=None, num_classes=None, **kwargs):
+        """A classifier of recordings on this model's encoder and its weights, for fine-tuning.
+
+        Args:
+            labels: sequence of str, the names of the classes, or None.
+            num_classes: int, without `labels`.
+            **kwargs: further arguments of `SpeechClassifier`.
+
+        Returns:
+            `SpeechClassifier`. Its weights are its own: training it leaves this model as it is.
+
+        Example:
+
+        >>> recognizer = CTCRecognizer([keras.layers.Dense(8)])
+        >>> recognizer.as_classifier(("no", "yes")).output_shape
+        (None, 2)
+        """
+        encoder = type(self).from_config({**self.get_config(), "include_top": False})
+        copy_weights(self, encoder)
+        return SpeechClassifier(encoder, labels, num_classes, **kwargs)
 
     def _search(self, language_model, num_best):
         """The beam search that `transcribe` uses, or None for greedy search."""
