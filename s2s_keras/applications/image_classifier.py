@@ -73,7 +73,9 @@ class ImageClassifier(Classifier):
         if is_model := isinstance(encoder, Application):
             image_shape, mean, deviation = encoder.image_shape, encoder.mean, encoder.deviation
         image_shape = _check_shape(image_shape)
-        mean, deviation = (_per_channel(n, v, image_shape[-1]) for n, v in {"mean": mean, "deviation": deviation}.items())
+        mean, deviation = (
+            _per_channel(n, v, image_shape[-1]) for n, v in {"mean": mean, "deviation": deviation}.items()
+        )
         if not np.all(np.asarray(deviation) > 0.0):
             raise ValueError(f"`deviation` divides the pixels: it is positive. Received: deviation={deviation!r}.")
         inputs = x = keras.Input(image_shape, name="image", dtype="float32")
@@ -161,8 +163,7 @@ def _check_shape(image_shape):
     shape = tuple(image_shape)
     if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
         raise ValueError(
-            "`image_shape` is (height, width, channels), positive integers. Received: "
-            f"image_shape={image_shape!r}."
+            f"`image_shape` is (height, width, channels), positive integers. Received: image_shape={image_shape!r}."
         )
     return shape
 

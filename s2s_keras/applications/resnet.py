@@ -3,9 +3,10 @@
 import keras
 
 from s2s_keras.applications.image_classifier import ImageClassifier
+from s2s_keras.layers import MaskedBatchNormalization
 
-IMAGENET_MEAN = (123.68, 116.78, 103.94)
 FILTERS = (64, 128, 256, 512)
+LAYOUTS = ("original", "keras")
 MOMENTUM = 0.997
 EPSILON = 1.001e-5  # what TensorFlow's fused kernel makes of the original's 1e-5
 
@@ -22,6 +23,8 @@ class ResNet(ImageClassifier):
         version: 2 or 1: normalization and activation before each convolution, or after it.
         stem: (filters, kernel_size, strides) of the first convolution.
         stem_pool: bool, whether max pooling halves its output. False for small pictures.
+        layout: "original", or "keras" for that of `keras.applications`: the last block of a stack strides, not the
+            first of the next, which has less to compute; the first convolution has a bias, max pooling zeros around.
         **kwargs: `labels`, `num_classes`, `include_top`, `image_shape`, `mean`, `deviation`, `pooling`, `dropout` and
             `dtype` of `ImageClassifier`, and `name`.
 
@@ -55,6 +58,7 @@ class ResNet(ImageClassifier):
         version=2,
         stem=(64, 7, 2),
         stem_pool=True,
+        layout="original",
         **kwargs,
     ):
         blocks, filters, strides, stem = tuple(blocks), tuple(filters), tuple(strides), tuple(stem)
@@ -63,23 +67,19 @@ class ResNet(ImageClassifier):
                 "`blocks`, `filters` and `strides` have one number for each stack. Received: "
                 f"blocks={blocks}, filters={filters}, strides={strides}."
             )
-        if version not in (1, 2):
-            raise ValueError(f"`version` is 1 or 2. Received: version={version!r}.")
-        kwargs = {"mean": IMAGENET_MEAN, "image_shape": (224, 224, 3), **kwargs}
-        if tuple(kwargs["image_shape"])[-1] != 3 and kwargs["mean"] == IMAGENET_MEAN:
-            kwargs["mean"] = 127.5
-        build = _Builder(kwargs.get("dtype"))
+        if version not in (1, 2) or layout not in LAYOUTS:
+            raise ValueError(
+                f'`version` is 1 or 2, `layout` "original" or "keras". Received: version={version!r}, layout={layout!r}.'
+            )
+        build = _Builder(version, kwargs.get("dtype"))
+        plan = _plan(blocks, filters, strides, late=layout == "keras")
 
         def encode(x):
-            x = build.convolution(x, *stem, name="stem")
+            x = build.convolution(x, *stem, name="stem", use_bias=layout == "keras")
             x = build.activation(x, "stem") if version == 1 else x
-            if stem_pool:
-                x = build.pool(x)
-            block = build.bottleneck if bottleneck else build.basic
-            for n, (count, width, stride) in enumerate(zip(blocks, filters, strides, strict=True)):
-                for m in range(count):
-                    name = f"stack_{n}_block_{m}"
-                    x = block(x, width, stride if m == 0 else 1, version, projected=m == 0, name=name)
+            x = build.pool(x, layout) if stem_pool else x
+            for name, width, stride, projected in plan:
+                x = build.block(x, width, stride, bottleneck, projected, name)
             return build.activation(x, "final") if version == 2 else x
 
         super().__init__(encode, **kwargs)
@@ -90,6 +90,7 @@ class ResNet(ImageClassifier):
         self.version = version
         self.stem = stem
         self.stem_pool = stem_pool
+        self.layout = layout
 
     def get_config(self):
         return {
@@ -101,73 +102,128 @@ class ResNet(ImageClassifier):
             "version": self.version,
             "stem": self.stem,
             "stem_pool": self.stem_pool,
+            "layout": self.layout,
         }
+
+
+def _plan(blocks, filters, strides, late):
+    """(name, filters, strides, whether there is a projection) of every block; `late`: who strides is the one before."""
+    plan = []
+    for n, (count, width, stride) in enumerate(zip(blocks, filters, strides, strict=True)):
+        for m in range(count):
+            entering = stride if m == 0 and not (late and n) else 1
+            leaving = strides[n + 1] if late and m == count - 1 and n + 1 < len(strides) else 1
+            plan.append((f"stack_{n}_block_{m}", width, entering * leaving, m == 0))
+    return plan
 
 
 class _Builder:
     """Layers of a residual network, named after what they belong to."""
 
-    def __init__(self, dtype):
+    def __init__(self, version, dtype):
+        self.version = version
         self.common = {"dtype": dtype}
+        self.images = {"dtype": dtype, "data_format": "channels_last"}
 
-    def convolution(self, x, filters, kernel_size, strides=1, name=None):
+    def convolution(self, x, filters, kernel_size, strides=1, name=None, use_bias=False):
         padding = "same"
-        if strides > 1:  # by a fixed amount: TensorFlow's "same" depends on the size of the picture
-            before = (kernel_size - 1) // 2
+        if strides > 1:  # by a fixed amount: "same" would depend on the size of the picture
+            padding, before = "valid", (kernel_size - 1) // 2
             sides = (before, kernel_size - 1 - before)
             if kernel_size > 1:
-                x = keras.layers.ZeroPadding2D(
-                    (sides, sides), data_format="channels_last", name=f"{name}_padding", **self.common
-                )(x)
-            padding = "valid"
+                x = keras.layers.ZeroPadding2D((sides, sides), name=f"{name}_padding", **self.images)(x)
         return keras.layers.Conv2D(
             filters,
             kernel_size,
             strides,
             padding,
-            use_bias=False,
-            data_format="channels_last",
+            use_bias=use_bias,
             kernel_initializer="he_normal",
             name=f"{name}_convolution",
-            **self.common,
+            **self.images,
         )(x)
 
     def normalization(self, x, name):
-        return keras.layers.BatchNormalization(
-            momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_normalization", **self.common
-        )(x)
+        return MaskedBatchNormalization(MOMENTUM, EPSILON, name=f"{name}_normalization", **self.common)(x)
 
     def activation(self, x, name):
         x = self.normalization(x, name)
         return keras.layers.Activation("relu", name=f"{name}_activation", **self.common)(x)
 
-    def pool(self, x):
-        return keras.layers.MaxPooling2D(3, 2, "same", data_format="channels_last", name="stem_pool", **self.common)(x)
+    def pool(self, x, layout):
+        padding = "same"
+        if layout == "keras":
+            padding, x = "valid", keras.layers.ZeroPadding2D(1, name="stem_pool_padding", **self.images)(x)
+        return keras.layers.MaxPooling2D(3, 2, padding, name="stem_pool", **self.images)(x)
 
-    def basic(self, x, filters, strides, version, projected, name):
-        return self._block(x, ((filters, 3, strides), (filters, 3, 1)), version, projected, name)
-
-    def bottleneck(self, x, filters, strides, version, projected, name):
-        sizes = ((filters, 1, 1), (filters, 3, strides), (4 * filters, 1, 1))
-        return self._block(x, sizes, version, projected, name)
-
-    def _block(self, x, sizes, version, projected, name):
-        strides, channels = max(size[2] for size in sizes), sizes[-1][0]
+    def block(self, x, filters, strides, bottleneck, projected, name):
+        """Convolutions (filters, kernel size, strides), and the way around them."""
+        sizes = ((filters, 3, strides), (filters, 3, 1))
+        if bottleneck:
+            sizes = ((filters, 1, 1), (filters, 3, strides), (4 * filters, 1, 1))
         shortcut = x
-        if version == 2:
+        if self.version == 2:
             x = self.activation(x, f"{name}_0")
         if projected:
-            shortcut = self.convolution(x, channels, 1, strides, name=f"{name}_projection")
-            if version == 1:
+            shortcut = self.convolution(x, sizes[-1][0], 1, strides, name=f"{name}_projection")
+            if self.version == 1:
                 shortcut = self.normalization(shortcut, f"{name}_projection")
-        for n, (filters, kernel_size, stride) in enumerate(sizes):
+        elif strides > 1:
+            shortcut = keras.layers.MaxPooling2D(1, strides, name=f"{name}_shortcut", **self.images)(shortcut)
+        for n, size in enumerate(sizes):
+            x = self.convolution(x, *size, name=f"{name}_{n}")
             last = n == len(sizes) - 1
-            x = self.convolution(x, filters, kernel_size, stride, name=f"{name}_{n}")
-            if version == 1:
+            if self.version == 1:
                 x = self.normalization(x, f"{name}_{n}") if last else self.activation(x, f"{name}_{n}")
             elif not last:
                 x = self.activation(x, f"{name}_{n + 1}")
         x = keras.layers.Add(name=f"{name}_sum", **self.common)([x, shortcut])
-        if version == 1:
-            x = keras.layers.Activation("relu", name=f"{name}_activation", **self.common)(x)
-        return x
+        return x if self.version == 2 else keras.layers.Activation("relu", name=f"{name}_activation", **self.common)(x)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ResNet18(ResNet):
+    """ResNet of 18 layers: 11,689,512 parameters with 1000 classes."""
+
+    def __init__(self, blocks=(2, 2, 2, 2), bottleneck=False, **kwargs):
+        super().__init__(blocks=blocks, bottleneck=bottleneck, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ResNet34(ResNet):
+    """ResNet of 34 layers: 21,797,672 parameters with 1000 classes."""
+
+    def __init__(self, blocks=(3, 4, 6, 3), bottleneck=False, **kwargs):
+        super().__init__(blocks=blocks, bottleneck=bottleneck, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ResNet50(ResNet):
+    """ResNet of 50 layers: 25,549,352 parameters with 1000 classes."""
+
+    def __init__(self, blocks=(3, 4, 6, 3), **kwargs):
+        super().__init__(blocks=blocks, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ResNet101(ResNet):
+    """ResNet of 101 layers."""
+
+    def __init__(self, blocks=(3, 4, 23, 3), **kwargs):
+        super().__init__(blocks=blocks, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ResNet152(ResNet):
+    """ResNet of 152 layers."""
+
+    def __init__(self, blocks=(3, 8, 36, 3), **kwargs):
+        super().__init__(blocks=blocks, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ResNet200(ResNet):
+    """ResNet of 200 layers."""
+
+    def __init__(self, blocks=(3, 24, 36, 3), **kwargs):
+        super().__init__(blocks=blocks, **kwargs)
