@@ -3,10 +3,21 @@ import numpy as np
 import pytest
 from keras import ops
 
-from s2s_keras.applications import ResNet, ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, ResNet200
+from s2s_keras.applications import (
+    ResNet,
+    ResNet18,
+    ResNet34,
+    ResNet50,
+    ResNet50Commands,
+    ResNet101,
+    ResNet152,
+    ResNet200,
+)
 from s2s_keras.convert.open_seq2seq import load_variables, name_table
+from s2s_keras.layers import MelPicture
 from tests.applications.image_case import ImageTestCase
 from tests.checks import count_parameters
+from tests.classifier_case import ClassifierTestCase
 
 SMALL = {
     "blocks": (1, 2),
@@ -38,14 +49,30 @@ class TestResNetV2(ImageTestCase):
     application = ResNet
     arguments = SMALL
     num_parameters = 3369
-    encoded_shape = (8, 8, 32)
+    encoder_shape = (None, 8, 8, 32)
 
 
 class TestResNetV1(ImageTestCase):
     application = ResNet
     arguments = {**SMALL, "version": 1, "bottleneck": False, "stem": (4, 5, 2), "stem_pool": True}
     num_parameters = 2809
-    encoded_shape = (2, 2, 8)
+    encoder_shape = (None, 2, 2, 8)
+
+
+class TestResNet50Commands(ClassifierTestCase):
+    application = ResNet50Commands
+    front_end = MelPicture(8, sample_rate=1000, window_ms=16, hop_ms=50, fft_length=16, name="front_end")
+    arguments = {
+        "front_end": keras.saving.serialize_keras_object(front_end),
+        "num_mel_bins": 8,
+        "num_classes": 3,
+        "blocks": (1, 1),
+        "filters": (4, 6),
+        "strides": (1, 2),
+        "stem": (4, 3, 1),
+    }
+    num_parameters = 36 + (8 + 64 + 16 + 8 + 144 + 8 + 64) + (32 + 384 + 96 + 12 + 324 + 12 + 144) + 48 + 75
+    encoder_shape = (None, 2, 2, 24)
 
 
 @pytest.mark.parametrize("folder", ORIGINALS)
@@ -99,6 +126,10 @@ class TestOriginal:
 )
 def test_numbers_of_parameters(application, version, count):
     assert count_parameters(application, version=version, num_classes=1000) == count
+
+
+def test_number_of_parameters_of_the_originals_commands():
+    assert count_parameters(ResNet50Commands, front_end="mel_picture", num_classes=12) == 23_518_668
 
 
 def test_stacks_must_agree():
