@@ -1,4 +1,4 @@
-"""From files to batches: manifests, decoding, checks, bucketing and augmentation of audio."""
+"""From files to batches: manifests, decoding, checks, bucketing and augmentation of audio and pictures."""
 
 from s2s_keras.data.an4 import load_an4
 from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
@@ -6,8 +6,20 @@ from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
 from s2s_keras.data.epochs import EpochDataset
+from s2s_keras.data.idx import FASHION_MNIST, FASHION_MNIST_LABELS, load_fashion_mnist, read_idx
+from s2s_keras.data.image_augmentation import (
+    CenterCrop,
+    RandomErasing,
+    RandomFlip,
+    RandomResizedCrop,
+    RandomShift,
+    Standardize,
+)
+from s2s_keras.data.image_files import CIFAR10_LABELS, load_cifar10, load_image_folder, load_image_manifest
+from s2s_keras.data.images import ImageDataset
 from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
+from s2s_keras.data.rand_augment import RandAugment
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
 from s2s_keras.data.teacher_forcing import TeacherForcing
@@ -16,15 +28,26 @@ __all__ = [
     "AudioReader",
     "Augmentation",
     "BatchPlan",
+    "CIFAR10_LABELS",
+    "CenterCrop",
     "EpochDataset",
     "Example",
+    "FASHION_MNIST",
+    "FASHION_MNIST_LABELS",
     "Gain",
+    "ImageDataset",
     "Limits",
     "NoiseAtSNR",
+    "RandAugment",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomResizedCrop",
+    "RandomShift",
     "ShardShuffle",
     "SkipReport",
     "SpeechDataset",
     "SpeedPerturbation",
+    "Standardize",
     "TeacherForcing",
     "TimeShift",
     "TimeStretch",
@@ -33,8 +56,13 @@ __all__ = [
     "bucket_boundaries",
     "check_utterances",
     "load_an4",
+    "load_cifar10",
+    "load_fashion_mnist",
+    "load_image_folder",
+    "load_image_manifest",
     "load_librispeech",
     "load_manifest",
+    "read_idx",
     "speech_dataset",
     "write_shards",
 ]

@@ -120,9 +120,7 @@ def test_wrong_arguments(arguments, message):
 def test_layers_and_models_become_classifiers(tmp_path):
     x = np.random.default_rng(0).uniform(0.0, 255.0, (2, 4, 4, 1)).astype("float32")
     trunk = ImageClassifier([keras.layers.Conv2D(3, 2)], include_top=False, image_shape=(4, 4, 1), deviation=10.0)
-    model = ImageClassifier(
-        trunk, num_classes=3, pooling="flatten"
-    )  # the trunk has `image_shape`
+    model = ImageClassifier(trunk, num_classes=3, pooling="flatten")  # the trunk has `image_shape`
     assert (model.image_shape, model.mean, model.deviation) == ((4, 4, 1), 127.5, 10.0)
     kernel, bias = values(model.get_layer("logits").weights)
     expected = np.asarray(trunk.predict_on_batch(x)).reshape(2, -1) @ kernel + bias
