@@ -99,7 +99,7 @@ def serve(step, facts):
 
 
 def compare(arguments):
-    """Start every contestant, let them take turns, print the table."""
+    """Start every contestant, let them take turns, print the table; returns them by name."""
     contestants = {name: Contestant(name, arguments) for name in arguments.contestants}
     ceilings = {"wall": [], "cpu": []}
     try:
@@ -112,6 +112,7 @@ def compare(arguments):
         for contestant in contestants.values():
             contestant.close()
     print_table(contestants, ceilings, arguments)
+    return contestants
 
 
 class Contestant:

@@ -31,11 +31,11 @@ def residual_trunk(
         raise ValueError(
             f'`version` is 1 or 2, `layout` "original" or "keras". Received: version={version!r}, layout={layout!r}.'
         )
-    build = _Builder(version, momentum, dtype)
+    build = _Builder(version, momentum, layout == "keras" and version == 2, dtype)
     plan = _plan(blocks, filters, strides, late=layout == "keras")
 
     def encode(x):
-        x = build.convolution(x, *stem, name="stem", use_bias=layout == "keras")
+        x = build.convolution(x, *stem, name="stem", use_bias=build.use_bias)
         x = build.activation(x, "stem") if version == 1 else x
         x = build.pool(x, layout) if stem_pool else x
         for name, width, stride, projected in plan:
@@ -59,8 +59,9 @@ def _plan(blocks, filters, strides, late):
 class _Builder:
     """Layers of a residual network, named after what they belong to."""
 
-    def __init__(self, version, momentum, dtype):
+    def __init__(self, version, momentum, use_bias, dtype):
         self.momentum = momentum
+        self.use_bias = use_bias  # where no normalization follows
         self.version = version
         self.common = {"dtype": dtype}
         self.images = {"dtype": dtype, "data_format": "channels_last"}
@@ -105,14 +106,14 @@ class _Builder:
         if self.version == 2:
             x = self.activation(x, f"{name}_0")
         if projected:
-            shortcut = self.convolution(x, sizes[-1][0], 1, strides, name=f"{name}_projection")
+            shortcut = self.convolution(x, sizes[-1][0], 1, strides, name=f"{name}_projection", use_bias=self.use_bias)
             if self.version == 1:
                 shortcut = self.normalization(shortcut, f"{name}_projection")
         elif strides > 1:
             shortcut = keras.layers.MaxPooling2D(1, strides, name=f"{name}_shortcut", **self.images)(shortcut)
         for n, size in enumerate(sizes):
-            x = self.convolution(x, *size, name=f"{name}_{n}")
             last = n == len(sizes) - 1
+            x = self.convolution(x, *size, name=f"{name}_{n}", use_bias=last and self.use_bias)
             if self.version == 1:
                 x = self.normalization(x, f"{name}_{n}") if last else self.activation(x, f"{name}_{n}")
             elif not last:

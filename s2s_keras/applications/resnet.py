@@ -24,7 +24,7 @@ class ResNet(ImageClassifier):
         stem_pool: bool, whether max pooling halves its output. False for small pictures.
         momentum: float, of batch normalization; less than the original's for a training of few steps.
         layout: "original", or "keras" for that of `keras.applications`: the last block of a stack strides, not the
-            first of the next, which has less to compute; the first convolution has a bias, max pooling zeros around.
+            first of the next, which has less to compute; convolutions that no normalization follows have biases.
         **kwargs: `labels`, `num_classes`, `include_top`, `image_shape`, `mean`, `deviation`, `pooling`, `dropout` and
             `dtype` of `ImageClassifier`, and `name`.
 

@@ -2,8 +2,6 @@
 
 import re
 
-import numpy as np
-
 from s2s_keras.applications.resnet import ResNet
 
 RESCALED = 127.5  # their preprocessing makes pixels -1 to 1
@@ -12,8 +10,7 @@ RESCALED = 127.5  # their preprocessing makes pixels -1 to 1
 def resnet_v2(source, labels=None):
     """A `ResNet` that computes what a ResNetV2 of `keras.applications` does, from pixels.
 
-    Its layout differs from the original's: see `layout` of `ResNet`. Its projections and the last convolutions of its
-    blocks have biases. They add the same to every pixel until the next normalization, whose mean takes them in.
+    Its layout differs from the original's: see `layout` of `ResNet`.
 
     Args:
         source: `keras.applications.ResNet50V2`, `ResNet101V2` or `ResNet152V2`, with `include_top=True`.
@@ -53,42 +50,19 @@ def resnet_v2(source, labels=None):
         mean=RESCALED,
         deviation=RESCALED,
     )
-    _Copy(layers, model).run(model.blocks)
+    for there, here in _names(model.blocks).items():
+        if there in layers:
+            model.get_layer(here).set_weights(layers[there].get_weights())
     return model
 
 
-class _Copy:
-    """Weights from layers to a model, and the constant that biases have added to what flows between blocks."""
-
-    def __init__(self, layers, model):
-        self.layers = layers
-        self.model = model
-
-    def run(self, blocks):
-        self.model.get_layer("stem_convolution").set_weights(self.layers["conv1_conv"].get_weights())
-        constant = 0.0
-        for n, count in enumerate(blocks):
-            for m in range(count):
-                constant = self.block(f"conv{n + 2}_block{m + 1}_", f"stack_{n}_block_{m}_", constant)
-        self.normalization("post_bn", "final_", constant)
-        self.model.get_layer("logits").set_weights(self.layers["predictions"].get_weights())
-
-    def block(self, there, here, constant):
-        self.normalization(f"{there}preact_bn", f"{here}0_", constant)
-        if f"{there}0_conv" in self.layers:
-            constant = self.convolution(f"{there}0_conv", f"{here}projection_")
-        for n in range(2):
-            self.convolution(f"{there}{n + 1}_conv", f"{here}{n}_")
-            self.normalization(f"{there}{n + 1}_bn", f"{here}{n + 1}_", 0.0)
-        return constant + self.convolution(f"{there}3_conv", f"{here}2_")
-
-    def convolution(self, there, here):
-        """Copies the kernel; returns the bias."""
-        kernel, *bias = self.layers[there].get_weights()
-        self.model.get_layer(f"{here}convolution").set_weights([kernel])
-        return np.float64(bias[0]) if bias else 0.0
-
-    def normalization(self, there, here, constant):
-        gamma, beta, mean, variance = self.layers[there].get_weights()
-        weights = [gamma, beta, mean - np.float32(constant), variance]
-        self.model.get_layer(f"{here}normalization").set_weights(weights)
+def _names(blocks):
+    """{name of a layer there: its name here}."""
+    names = {"conv1_conv": "stem_convolution", "post_bn": "final_normalization", "predictions": "logits"}
+    for n, count in enumerate(blocks):
+        for m in range(count):
+            there, here = f"conv{n + 2}_block{m + 1}_", f"stack_{n}_block_{m}_"
+            names |= {f"{there}preact_bn": f"{here}0_normalization", f"{there}0_conv": f"{here}projection_convolution"}
+            names |= {f"{there}{k}_conv": f"{here}{k - 1}_convolution" for k in (1, 2, 3)}
+            names |= {f"{there}{k}_bn": f"{here}{k}_normalization" for k in (1, 2)}
+    return names

@@ -268,7 +268,7 @@ def test_a_small_network_learns_digits():
         image_shape=(8, 8, 1),
         num_classes=10,
     )
-    data = ImageDataset(images[~unseen], labels[~unseen], 32, augmentation=(RandomShift(1),), shuffle=True)
+    data = ImageDataset(images[~unseen], labels[~unseen], 32, shuffle=True)
     optimizer = keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(1e-2, 8 * len(data)))
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(data.for_fit(), epochs=8, verbose=0, shuffle=False)
