@@ -6,6 +6,7 @@ import typing
 import numpy as np
 import soxr
 
+from s2s_keras.applications.classifier import softmax
 from s2s_keras.applications.recordings import as_waveform
 
 NOT_KEYWORDS = ("_silence_", "_unknown_")
@@ -134,9 +135,7 @@ class KeywordSpotter:
             self._audio = np.concatenate([self._audio, new])[-self.window :]
             self._heard += self.step
             inputs = {"audio": self._audio[None], "audio_lengths": np.array([self.window], "int32")}
-            logits = np.asarray(self.model.predict_on_batch(inputs), "float64")[0]
-            odds = np.exp(logits - logits.max())
-            self._recent.append(odds / odds.sum())
+            self._recent.append(softmax(self.model.predict_on_batch(inputs))[0])
             found += self._decide()
         return found
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.classifier import Classifier
+from s2s_keras.applications.classifier import Classifier, softmax
 from s2s_keras.applications.keyword_spotting import KeywordSpotter
 from s2s_keras.applications.recordings import as_waveform, padded_batches
 from s2s_keras.applications.speech_input import (
@@ -127,21 +127,37 @@ class SpeechClassifier(Classifier):
         >>> label in ("no", "yes"), 0.5 <= probability <= 1.0
         (True, True)
         """
+        single = not isinstance(audio, (list, tuple))
+        probabilities = self.probabilities([audio] if single else audio, sample_rate, batch_size)
+        found = self.best_classes(probabilities, top_k)
+        return found[0] if single else found
+
+    def probabilities(self, recordings, sample_rate=None, batch_size=32):
+        """The probability of every class.
+
+        Args:
+            recordings: list of paths and arrays, as for `classify`.
+            sample_rate, batch_size: as for `classify`.
+
+        Returns:
+            float64 (number of recordings, num_classes).
+
+        Raises:
+            ValueError: as `classify`.
+        """
         self.check_can("classify")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        single = not isinstance(audio, (list, tuple))
-        recordings = []
-        for item in [audio] if single else audio:
-            recordings.append(as_waveform(item, self.sample_rate, sample_rate))
-            if not len(recordings[-1]):
+        waveforms = []
+        for item in recordings:
+            waveforms.append(as_waveform(item, self.sample_rate, sample_rate))
+            if not len(waveforms[-1]):
                 name = f"{item}: " if isinstance(item, (str, os.PathLike)) else ""
                 raise ValueError(f"{name}The recording holds no sample, so it has no class. Leave it out.")
-        logits = np.zeros((len(recordings), self.num_classes), "float32")
-        for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
+        logits = np.zeros((len(waveforms), self.num_classes), "float32")
+        for indices, batch in padded_batches(waveforms, self.sample_rate, batch_size):
             logits[indices] = np.asarray(self.predict_on_batch(batch))[: len(indices)]
-        found = self.best_classes(logits, top_k)
-        return found[0] if single else found
+        return softmax(logits)
 
     def spotter(self, threshold=0.8, **kwargs):
         """An ear for keywords in a sound that is still going on, such as that of a microphone.
