@@ -1,7 +1,7 @@
 """From files to batches: manifests, decoding, checks, bucketing and augmentation of audio."""
 
 from s2s_keras.data.an4 import load_an4
-from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
+from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift
 from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
@@ -13,6 +13,7 @@ from s2s_keras.data.mixup import Mixup
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
 from s2s_keras.data.speech_commands import load_speech_commands, speech_commands_labels
+from s2s_keras.data.stretching import PitchShift, TimeStretch
 from s2s_keras.data.teacher_forcing import TeacherForcing
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Limits",
     "Mixup",
     "NoiseAtSNR",
+    "PitchShift",
     "ShardShuffle",
     "SkipReport",
     "SpeechDataset",
