@@ -22,6 +22,7 @@ class JasperSmallASC(Recipe):
     noise: str = "../shared/data/noise_esc10/manifest_all.jsonl"
     part: float = 1.0  # of the training utterances
     width: float = 1.0
+    everything: bool = False  # train on the development set, too
     start: str = ""  # run or preset whose weights to start from
     regularize: bool = True
 
@@ -50,8 +51,11 @@ class JasperSmallASC(Recipe):
         return sorted({utterance.text for utterance in load_manifest(f"{self.data}/manifest_train.jsonl")})
 
     def training_data(self, model):
+        utterances = load_manifest(f"{self.data}/manifest_train.jsonl")
+        if self.everything:
+            utterances += load_manifest(f"{self.data}/manifest_dev.jsonl")
         data = commands_dataset(
-            load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)],
+            utterances[:: round(1 / self.part)],
             model.labels,
             self.batch_size,
             shuffle=True,

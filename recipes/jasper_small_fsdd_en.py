@@ -85,7 +85,7 @@ class JasperSmallFSDD(Recipe):
             augmentation=(
                 SpeedPerturbation(SPEEDS),
                 TimeStretch(0.8, 1.25, frame_length=256, probability=0.5),
-                TimeShift(0.05, SAMPLE_RATE),
+                TimeShift(0.02, SAMPLE_RATE),
                 NoiseAtSNR(self.noise, snr_db=(5, 30), sample_rate=SAMPLE_RATE, probability=0.4),
             ),
         )
