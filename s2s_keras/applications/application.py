@@ -182,7 +182,7 @@ def copy_weights(source, target):
         elif tuple(value.shape) != shape:
             report["shape differs"].append(f"{path} {shape}, source {tuple(value.shape)}")
         else:
-            weight.assign(value)
+            weight.assign(keras.ops.copy(value))  # JAX gives arrays away that `fit` overwrites
             report["copied"].append(f"{path} {shape}")
     report["left over"] = [f"{path} {tuple(value.shape)}" for path, value in values.items()]
     return report

@@ -7,6 +7,7 @@ import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.applications.classifier import Classifier
+from s2s_keras.applications.keyword_spotting import KeywordSpotter
 from s2s_keras.applications.recordings import as_waveform, padded_batches
 from s2s_keras.applications.speech_input import (
     apply_encoder,
@@ -126,12 +127,7 @@ class SpeechClassifier(Classifier):
         >>> label in ("no", "yes"), 0.5 <= probability <= 1.0
         (True, True)
         """
-        if not self.include_top or self.front_end is None:
-            raise ValueError(
-                "`classify` needs the head and the front end. Received: "
-                f"include_top={self.include_top}, front_end={self.front_end}. Build the model with include_top=True "
-                "and a front end."
-            )
+        self.check_can("classify")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
         single = not isinstance(audio, (list, tuple))
@@ -146,6 +142,36 @@ class SpeechClassifier(Classifier):
             logits[indices] = np.asarray(self.predict_on_batch(batch))[: len(indices)]
         found = self.best_classes(logits, top_k)
         return found[0] if single else found
+
+    def spotter(self, threshold=0.8, **kwargs):
+        """An ear for keywords in a sound that is still going on, such as that of a microphone.
+
+        Args:
+            threshold: float, the smoothed probability at which a keyword counts as heard; or a dict from label to
+                float: other keywords are not listened for. Classes named `_silence_` and `_unknown_` are no keywords.
+            **kwargs: `window_seconds`, `step_seconds`, `smoothing_seconds`, `pause_seconds`, `sample_rate` of
+                `KeywordSpotter`.
+
+        Returns:
+            `KeywordSpotter`: call it with an iterable of chunks, or its `accept` with each of them and `finish` at the
+            end.
+
+        Example:
+
+        >>> model = SpeechClassifier([keras.layers.Dense(4)], labels=("no", "yes"))
+        >>> spotter = model.spotter(threshold={"yes": 0.99})
+        >>> list(spotter(np.zeros((5, 1600))))
+        []
+        """
+        return KeywordSpotter(self, threshold, **kwargs)
+
+    def check_can(self, task):
+        """Raises a `ValueError` unless the model has its head and takes audio."""
+        if not self.include_top or self.front_end is None:
+            raise ValueError(
+                f"To {task} a model needs the head and the front end. Received: include_top={self.include_top}, "
+                f"front_end={self.front_end}. Build the model with include_top=True and a front end."
+            )
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

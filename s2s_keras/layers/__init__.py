@@ -14,6 +14,7 @@ from s2s_keras.layers.mask_tensor import MaskTensor
 from s2s_keras.layers.masked_batch_normalization import MaskedBatchNormalization
 from s2s_keras.layers.masked_conv1d import MaskedConv1D
 from s2s_keras.layers.masked_conv2d import MaskedConv2D
+from s2s_keras.layers.mel_picture import MelPicture
 from s2s_keras.layers.mfcc import MFCC
 from s2s_keras.layers.monotonic_attention import MonotonicAttention
 from s2s_keras.layers.python_speech_features import PythonSpeechFeatures
@@ -44,6 +45,7 @@ __all__ = [
     "MaskedBatchNormalization",
     "MaskedConv1D",
     "MaskedConv2D",
+    "MelPicture",
     "MonotonicAttention",
     "PythonSpeechFeatures",
     "RecurrentDecoder",

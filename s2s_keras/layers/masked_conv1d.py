@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.depthwise import depthwise_conv1d
 from s2s_keras.ops.masks import apply_mask
 
 
@@ -128,7 +129,7 @@ class MaskedConv1D(keras.layers.Layer):
 
     def _convolve(self, x, padding="valid"):
         if self.separable:
-            x = ops.depthwise_conv(x, self.depthwise_kernel, self.strides, padding, dilation_rate=self.dilation_rate)
+            x = depthwise_conv1d(x, self.depthwise_kernel, self.strides, padding, self.dilation_rate)
             x = self._conv(x, self.pointwise_kernel, 1, "valid")
         else:
             x = self._conv(x, self.kernel, self.strides, padding, dilation_rate=self.dilation_rate)

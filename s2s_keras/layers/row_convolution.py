@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.depthwise import depthwise_conv1d
 from s2s_keras.ops.masks import apply_mask
 
 
@@ -65,7 +66,7 @@ class RowConvolution(keras.layers.Layer):
         return memory.convolve(signal, self.kernel_size, 1, self.left_padding, self._convolve)
 
     def _convolve(self, x):
-        return ops.depthwise_conv(x, self.kernel, 1, "valid")
+        return depthwise_conv1d(x, self.kernel)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -158,7 +158,10 @@ class SpectralFeatures(keras.layers.Layer):
         return ops.where(lengths > 0, 1 + lengths // self.hop_length, 0)
 
     def compute_mask(self, inputs, mask=None):
-        audio, audio_lengths = inputs
+        return self.frame_mask(*inputs)
+
+    def frame_mask(self, audio, audio_lengths):
+        """The real frames of utterances, bool (B, T)."""
         return sequence_mask(self.frame_lengths(audio_lengths), self._frame_reference(audio))
 
     def _frame_reference(self, audio):
@@ -171,7 +174,7 @@ class SpectralFeatures(keras.layers.Layer):
         lengths = ops.minimum(ops.cast(audio_lengths, "int32"), samples)
         real = ops.arange(samples, dtype="int32")[None] < lengths[:, None]
         audio = self._condition(ops.where(real, audio, 0.0), real, training)
-        mask = self.compute_mask(inputs)
+        mask = self.frame_mask(audio, audio_lengths)
         num_frames = ops.shape(mask)[1]
         chunks, frames, needed = spectral.chunk_layout(num_frames, self.hop_length, self.fft_length)
         audio = self._extend(audio, lengths, needed - samples)
