@@ -1,15 +1,19 @@
 """From files to batches: manifests, decoding, checks, bucketing and augmentation of audio."""
 
 from s2s_keras.data.an4 import load_an4
-from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
+from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift
 from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
+from s2s_keras.data.commands import commands_dataset
 from s2s_keras.data.epochs import EpochDataset
 from s2s_keras.data.librispeech import load_librispeech
-from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
+from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
+from s2s_keras.data.mixup import Mixup
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
+from s2s_keras.data.speech_commands import load_speech_commands, speech_commands_labels
+from s2s_keras.data.stretching import PitchShift, TimeStretch
 from s2s_keras.data.teacher_forcing import TeacherForcing
 
 __all__ = [
@@ -20,7 +24,9 @@ __all__ = [
     "Example",
     "Gain",
     "Limits",
+    "Mixup",
     "NoiseAtSNR",
+    "PitchShift",
     "ShardShuffle",
     "SkipReport",
     "SpeechDataset",
@@ -32,9 +38,13 @@ __all__ = [
     "UtteranceError",
     "bucket_boundaries",
     "check_utterances",
+    "commands_dataset",
     "load_an4",
     "load_librispeech",
     "load_manifest",
+    "load_speech_commands",
+    "speech_commands_labels",
     "speech_dataset",
+    "write_manifest",
     "write_shards",
 ]
