@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from s2s_keras.applications import Application
+
 
 def randomize(model, seed=0):
     """Give every weight a value at which nothing cancels: no zero offset, no variance of one."""
@@ -69,8 +71,10 @@ def dtypes_seen(model, inputs):
 
 def count_parameters(application, **arguments):
     """Trainable parameters of a model whose weights are never allocated."""
+    if "front_end" in constructor_arguments(application, Application):
+        arguments = {"front_end": None, **arguments}
     with keras.StatelessScope(initialize_variables=False):
-        model = application(front_end=None, **arguments)
+        model = application(**arguments)
         count = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     keras.utils.clear_session()  # drops the list of weights that wait for their values
     return count

@@ -2,14 +2,13 @@
 
 import difflib
 import inspect
-import os
-from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from s2s_keras import applications
 from s2s_keras.applications.jasper import DENSE_RESIDUAL
+from s2s_keras.convert._checkpoint_reader import check_exists, open_variables
+from s2s_keras.convert._open_seq2seq_images import IMAGE_HEAD, image_table, is_image_model
 from s2s_keras.convert._open_seq2seq_recurrent import Part, recurrent_parts
 from s2s_keras.layers import JasperBlock, MaskedBatchNormalization, PythonSpeechFeatures, RecurrentStack
 
@@ -54,7 +53,7 @@ def load_model(checkpoint, application, front_end=None, **arguments):
         raise ValueError(f"There is no recognizer {application!r}. Close: {close}.")
     if front_end not in FRONT_ENDS:
         raise ValueError(f'`front_end` is "psf", "librosa" or None. Received: front_end={front_end!r}.')
-    _check_exists(checkpoint)
+    check_exists(checkpoint)
     librosa = issubclass(family, (applications.Jasper, applications.QuartzNet))
     if front_end == "psf" or (front_end is None and not librosa):
         features = "spectrogram" if issubclass(family, applications.DeepSpeech2) else "log_mel"
@@ -70,17 +69,6 @@ def _num_features(family):
     for parent in family.__mro__:
         if "num_mel_bins" in (parameters := inspect.signature(parent.__init__).parameters):
             return parameters["num_mel_bins"].default
-
-
-def _check_exists(checkpoint):
-    """Before a large network is built."""
-    if isinstance(checkpoint, (str, os.PathLike)):
-        path = Path(checkpoint)
-        if not path.is_dir() and not path.with_name(path.name + ".index").is_file():
-            raise ValueError(
-                f"{os.fspath(checkpoint)!r} is no checkpoint of TensorFlow 1: there is no file {path.name}.index. Give "
-                "the name without .index, .meta or .data, or the folder."
-            )
 
 
 def load_variables(model, variables):
@@ -116,7 +104,7 @@ def load_variables(model, variables):
         (`normalization={"real_frames_only": False}`, for continued training only). Kernels of 2-D convolutions whose
         first axis is frequency (its formats BFTC and BCFT) are turned, if time and frequency differ in size.
     """
-    names, read = _open(variables)
+    names, read = open_variables(variables)
     table = name_table(model, names)
     sources = {name: MASTERS + name if MASTERS + name in names else name for name in table}
     values = {
@@ -124,8 +112,8 @@ def load_variables(model, variables):
         for name, source in sources.items()
         if source in names
     }
-    has_head = any(name.startswith(HEAD) for name in table)
-    ignored = (TRAINING, STEP) if has_head else (TRAINING, STEP, HEAD)
+    has_head = any(name.startswith((HEAD, IMAGE_HEAD)) for name in table)
+    ignored = (TRAINING, STEP) if has_head else (TRAINING, STEP, HEAD, IMAGE_HEAD)
     problems = {
         "missing": [name for name in table if name not in values],
         "of another shape": [
@@ -166,10 +154,13 @@ def name_table(model, names=()):
     ds2_encoder/cudnn_gru/rnn/multi_rnn_cell/cell_{l}/cudnn_compatible_gru_cell           and others
     ds2_encoder/{row_conv, fully_connected}
     fully_connected_ctc_decoder/fully_connected/{kernel, bias}
+    resnet_encoder/conv2d_{N}/kernel, batch_normalization_{N}      without _0, in the order in which they were built;
+    cnn_encoder/conv2d_{N}, batch_normalization_{N}, dense_{N}     likewise
+    fully_connected_decoder/fully_connected/{kernel, bias}         of a classifier of pictures
     ```
 
     Args:
-        model: a built model of `JasperBlock`s, or a `DeepSpeech2`.
+        model: a built model of `JasperBlock`s, a `DeepSpeech2`, or a `ResNet`, `AlexNet` or `CifarNV`.
         names: names of the checkpoint: recurrent layers have different ones with and without cuDNN.
 
     Returns:
@@ -177,8 +168,10 @@ def name_table(model, names=()):
         variables are spread over several weights.
 
     Raises:
-        ValueError: if the model is neither.
+        ValueError: if the model is none of them.
     """
+    if is_image_model(model):
+        return image_table(model)
     if any(isinstance(layer, RecurrentStack) for layer in model.layers):
         table = _deep_speech_table(model, names)
     else:
@@ -246,51 +239,6 @@ def _normalization_scope(convolution_scope, normalization, table):
     kind = "LayerNorm" if getattr(normalization, "across_channels", False) else "InstanceNorm"
     earlier = sum(name.startswith(ENCODER + kind) and name.endswith("gamma") for name in table)
     return f"{ENCODER}{kind}_{earlier}/" if earlier else f"{ENCODER}{kind}/"
-
-
-def _open(variables):
-    """The names that there are, and the function that reads one of them."""
-    if isinstance(variables, (str, os.PathLike)):
-        try:
-            import tensorflow as tf
-        except ImportError as error:
-            raise ImportError(
-                f"Reading the checkpoint {os.fspath(variables)!r} needs TensorFlow: pip install tensorflow. Without "
-                "it, pass the variables as a mapping from names to arrays."
-            ) from error
-        variables = _Checkpoint(os.fspath(variables), tf.train.load_checkpoint)
-    if hasattr(variables, "get_variable_to_shape_map"):
-        return variables.get_variable_to_shape_map().keys(), variables.get_tensor
-    if isinstance(variables, Mapping):
-        return variables.keys(), variables.__getitem__
-    raise TypeError(
-        "`variables` must be a mapping from checkpoint names to arrays, a TensorFlow checkpoint reader or the path of "
-        f"a checkpoint. Received: {type(variables).__name__}."
-    )
-
-
-class _Checkpoint:
-    """A reader of TensorFlow whose errors say which file they mean."""
-
-    def __init__(self, path, load):
-        self.path = path
-        self.reader = self._attempt(load, path)
-
-    def get_variable_to_shape_map(self):
-        return self._attempt(self.reader.get_variable_to_shape_map)
-
-    def get_tensor(self, name):
-        return self._attempt(self.reader.get_tensor, name)
-
-    def _attempt(self, function, *args):
-        try:
-            return function(*args)
-        except Exception as error:  # TensorFlow raises errors of many kinds here, IndexError among them
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(
-                f"The checkpoint {self.path!r} cannot be read; is one of its files missing or cut short? "
-                f"{type(error).__name__}: {reason}"
-            ) from error
 
 
 def _count(what, names):
