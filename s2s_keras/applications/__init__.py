@@ -16,13 +16,21 @@ from s2s_keras.applications.listen_attend_spell import ListenAttendSpell
 from s2s_keras.applications.matchboxnet import MatchboxNet, MatchboxNet3x2x64
 from s2s_keras.applications.quartznet import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
 from s2s_keras.applications.resnet import (
+    ResNet,
+    ResNet18,
+    ResNet34,
+    ResNet50,
+    ResNet50Commands,
+    ResNet101,
+    ResNet152,
+    ResNet200,
+)
 from s2s_keras.applications.speech_classifier import SpeechClassifier
 from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
 
 from_preset = Application.from_preset
 
 __all__ = [
-    "(",
     "AlexNet",
     "Application",
     "BCResNet",
@@ -52,6 +60,14 @@ __all__ = [
     "QuartzNet10x5",
     "QuartzNet15x5",
     "QuartzNet5x5",
+    "ResNet",
+    "ResNet101",
+    "ResNet152",
+    "ResNet18",
+    "ResNet200",
+    "ResNet34",
+    "ResNet50",
+    "ResNet50Commands",
     "SpeechClassifier",
     "Wav2Letter",
     "Wav2LetterLarge",
