@@ -26,8 +26,8 @@ DEV_TAKES = (5, 6, 7)
 class JasperSmallFSDD(Recipe):
     """Two halvings of the frame rate (40 ms a frame) and three residual blocks of two plain convolutions."""
 
-    epochs = 40
-    batch_size = 64
+    epochs = 25
+    batch_size = 32
     learning_rate = 2e-3
     monitor = "val_accuracy"
     monitor_mode = "max"
@@ -35,6 +35,7 @@ class JasperSmallFSDD(Recipe):
     noise: str = "../shared/data/noise_esc10/manifest_all.jsonl"
     part: float = 1.0  # of the training utterances
     width: float = 1.0
+    more: str = ""  # manifest of more digits to train on, of digits_an4.py
     held_out: str = ""  # the name of a speaker: train on the other five, validate on this one
     everything: bool = False  # takes 5 to 7 are no development set but trained on, too
     start: str = ""  # run or preset whose weights to start from
@@ -73,8 +74,9 @@ class JasperSmallFSDD(Recipe):
         return utterances if self.everything else [u for u in utterances if take(u) not in DEV_TAKES], dev
 
     def training_data(self, model):
+        utterances = self.utterances()[0] + (load_manifest(self.more) if self.more else [])
         data = commands_dataset(
-            self.utterances()[0][:: round(1 / self.part)],
+            utterances[:: round(1 / self.part)],
             model.labels,
             self.batch_size,
             sample_rate=SAMPLE_RATE,
