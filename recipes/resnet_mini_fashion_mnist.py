@@ -8,11 +8,17 @@ The commands that made it, from the repository's root, with the Debian package d
 
 import keras
 
-from s2s_keras.applications.resnet import ResNet
-from s2s_keras.data.idx import FASHION_MNIST, FASHION_MNIST_LABELS, load_fashion_mnist
-from s2s_keras.data.image_augmentation import RandomErasing, RandomFlip, RandomShift
-from s2s_keras.data.images import ImageDataset
-from s2s_keras.training import Recipe
+from s2s_keras.applications import ResNet
+from s2s_keras.data import (
+    FASHION_MNIST,
+    FASHION_MNIST_LABELS,
+    ImageDataset,
+    RandomErasing,
+    RandomFlip,
+    RandomShift,
+    load_fashion_mnist,
+)
+from s2s_keras.training import Recipe, distribution
 
 DEV = 5000  # the last training pictures, which choose
 
@@ -48,17 +54,18 @@ class ResNetMiniFashionMNIST(Recipe):
         )
 
     def training_data(self, model):
+        workers = {"num_shards": distribution.process_count(), "shard_index": distribution.process_index()}
         images, labels = load_fashion_mnist("train", self.data)
         count = int((len(labels) - DEV) * self.part)
         return ImageDataset(
             images[:count],
             labels[:count],
             self.batch_size,
-            (RandomFlip(), RandomShift(self.shift), RandomErasing(self.erase)),
+            augmentation=(RandomFlip(), RandomShift(self.shift), RandomErasing(self.erase)),
             shuffle=True,
             seed=self.seed,
-            drop_remainder=True,
             num_classes=len(FASHION_MNIST_LABELS),
+            **workers,
         )
 
     def validation_data(self, model):

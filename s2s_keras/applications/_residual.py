@@ -17,6 +17,7 @@ def residual_trunk(
     version=2,
     stem=(64, 7, 2),
     stem_pool=True,
+    momentum=MOMENTUM,
     layout="original",
     dtype=None,
 ):
@@ -30,7 +31,7 @@ def residual_trunk(
         raise ValueError(
             f'`version` is 1 or 2, `layout` "original" or "keras". Received: version={version!r}, layout={layout!r}.'
         )
-    build = _Builder(version, dtype)
+    build = _Builder(version, momentum, dtype)
     plan = _plan(blocks, filters, strides, late=layout == "keras")
 
     def encode(x):
@@ -58,7 +59,8 @@ def _plan(blocks, filters, strides, late):
 class _Builder:
     """Layers of a residual network, named after what they belong to."""
 
-    def __init__(self, version, dtype):
+    def __init__(self, version, momentum, dtype):
+        self.momentum = momentum
         self.version = version
         self.common = {"dtype": dtype}
         self.images = {"dtype": dtype, "data_format": "channels_last"}
@@ -82,7 +84,7 @@ class _Builder:
         )(x)
 
     def normalization(self, x, name):
-        return MaskedBatchNormalization(MOMENTUM, EPSILON, name=f"{name}_normalization", **self.common)(x)
+        return MaskedBatchNormalization(self.momentum, EPSILON, name=f"{name}_normalization", **self.common)(x)
 
     def activation(self, x, name):
         x = self.normalization(x, name)

@@ -22,6 +22,7 @@ class ResNet(ImageClassifier):
         version: 2 or 1: normalization and activation before each convolution, or after it.
         stem: (filters, kernel_size, strides) of the first convolution.
         stem_pool: bool, whether max pooling halves its output. False for small pictures.
+        momentum: float, of batch normalization; less than the original's for a training of few steps.
         layout: "original", or "keras" for that of `keras.applications`: the last block of a stack strides, not the
             first of the next, which has less to compute; the first convolution has a bias, max pooling zeros around.
         **kwargs: `labels`, `num_classes`, `include_top`, `image_shape`, `mean`, `deviation`, `pooling`, `dropout` and
@@ -57,12 +58,13 @@ class ResNet(ImageClassifier):
         version=2,
         stem=(64, 7, 2),
         stem_pool=True,
+        momentum=0.997,
         layout="original",
         **kwargs,
     ):
         blocks, filters, strides, stem = tuple(blocks), tuple(filters), tuple(strides), tuple(stem)
         encode = residual_trunk(
-            blocks, filters, strides, bottleneck, version, stem, stem_pool, layout, kwargs.get("dtype")
+            blocks, filters, strides, bottleneck, version, stem, stem_pool, momentum, layout, kwargs.get("dtype")
         )
         super().__init__(encode, **kwargs)
         self.blocks = blocks
@@ -72,6 +74,7 @@ class ResNet(ImageClassifier):
         self.version = version
         self.stem = stem
         self.stem_pool = stem_pool
+        self.momentum = momentum
         self.layout = layout
 
     def get_config(self):
@@ -84,6 +87,7 @@ class ResNet(ImageClassifier):
             "version": self.version,
             "stem": self.stem,
             "stem_pool": self.stem_pool,
+            "momentum": self.momentum,
             "layout": self.layout,
         }
 

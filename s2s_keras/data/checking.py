@@ -55,6 +55,9 @@ class Example:
 class SkipReport:
     """Counts what was left out and why.
 
+    Args:
+        noun: str, what is counted. Default "utterance".
+
     Example:
 
     >>> report = SkipReport()
@@ -63,7 +66,8 @@ class SkipReport:
     ({'empty text': 1}, 'Skipped 1 utterance: 1 empty text (train.jsonl, line 3).')
     """
 
-    def __init__(self):
+    def __init__(self, noun="utterance"):
+        self.noun = noun
         self.errors = []
 
     def add(self, error):
@@ -77,10 +81,10 @@ class SkipReport:
     def summary(self):
         """One line: how many for each reason, with the place of the first of each."""
         if not self.errors:
-            return "Skipped no utterance."
+            return f"Skipped no {self.noun}."
         first = {error.reason: error.where for error in reversed(self.errors)}
         parts = [f"{n} {reason} ({first[reason]}{', ...' if n > 1 else ''})" for reason, n in self.counts.items()]
-        return f"Skipped {len(self.errors)} utterance{'s' * (len(self.errors) > 1)}: {'; '.join(parts)}."
+        return f"Skipped {len(self.errors)} {self.noun}{'s' * (len(self.errors) > 1)}: {'; '.join(parts)}."
 
     def log(self):
         """Sends the summary to the log, as a warning, where anything was skipped."""
