@@ -6,14 +6,16 @@ from typing import Annotated
 import typer
 
 from s2s_keras.cli.app import BatchSizeOption, JsonOption, app
-from s2s_keras.cli.transcription import find_audio
+from s2s_keras.cli.transcription import ENDINGS, find_files
 
 DEFAULT_CLASSIFIER = "matchboxnet_fsdd"
 
 
 @app.command()
 def classify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Audio files, folders of them, or patterns.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Audio files or pictures, folders of them, or patterns.")
+    ],
     preset: Annotated[
         str, typer.Option("--preset", help="Name of a preset, a folder, a hub handle, or the folder of a run.")
     ] = DEFAULT_CLASSIFIER,
@@ -21,8 +23,8 @@ def classify(
     as_json: JsonOption = False,
     batch_size: BatchSizeOption = 32,
 ):
-    """Print the class of recordings, such as the word that is said in each, and its probability."""
-    files = find_audio(files)
+    """Print the class of recordings, such as the word that is said in each, or of pictures, and its probability."""
+    files = find_files(files, (*ENDINGS, ".png", ".jpg", ".jpeg"), "audio file or picture")
     from s2s_keras.applications import Classifier
     from s2s_keras.training import load_model
 

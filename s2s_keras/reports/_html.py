@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 from html import escape
 from pathlib import Path
 
@@ -64,6 +65,19 @@ def player(clip, name):
         return ""
     source = f"data:audio/flac;base64,{base64.b64encode(clip).decode()}"
     return f'<audio controls aria-label="{escape(name or "recording")}" src="{source}"></audio>'
+
+
+def thumbnail(path, name):
+    """An <img> element that holds a picture of at most 96 pixels a side."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    with Image.open(path) as picture:
+        picture = picture.convert("RGB")
+        picture.thumbnail((96, 96))
+        picture.save(file, "PNG")
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f'<img alt="{escape(name or "picture")}" src="{source}">'
 
 
 def table(label, columns, lines):

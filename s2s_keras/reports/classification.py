@@ -1,10 +1,10 @@
-"""What a classifier got right and wrong on a set of recordings, as one page."""
+"""What a classifier got right and wrong on a set of recordings or pictures, as one page."""
 
 import dataclasses
 import math
 from html import escape
 
-from s2s_keras.reports._html import page, player, table
+from s2s_keras.reports._html import page, player, table, thumbnail
 from s2s_keras.reports._pictures import as_svg
 from s2s_keras.reports.recognition import check_report_path, playable_clips, write_page
 
@@ -13,7 +13,7 @@ _MOST_ROWS = 500
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Classified:
-    """The class of a recording and what was answered.
+    """The class of a recording or a picture and what was answered.
 
     Args:
         label: str, the true class.
@@ -22,6 +22,7 @@ class Classified:
         name: str, how the page calls the recording. Default "".
         speaker: str or None. Default None.
         audio: how the recording is heard, as of `Recognition`. Default None.
+        picture: str or path of a picture file, or None. Default None.
 
     Example:
 
@@ -35,6 +36,7 @@ class Classified:
     name: str = ""
     speaker: str | None = None
     audio: object = None
+    picture: object = None
 
 
 def classification_report(
@@ -53,7 +55,7 @@ def classification_report(
         pictures: dict from heading to `matplotlib.figure.Figure`.
         title: str, the heading.
         facts: dict from str to text or number, shown below the heading. Default None.
-        num_playable: int, how many of the errors can be played. Default 20.
+        num_playable: int, how many of the errors can be played or seen. Default 20.
         sample_rate: int, of the audio. Default 16000.
 
     Returns:
@@ -74,14 +76,14 @@ def classification_report(
     """
     path = check_report_path(path)
     if not rows:
-        raise ValueError("A report needs one recording at least. Received none.")
+        raise ValueError("A report needs one example at least. Received none.")
     wrong = sorted((row for row in rows if row.answer != row.label), key=lambda row: -row.probability)[:_MOST_ROWS]
     clips = playable_clips([(n, row.audio) for n, row in enumerate(wrong)], num_playable, sample_rate)
     sections = {
         f"picture-{n}": (heading, as_svg(figure).replace("<svg", f'<svg role="img" aria-label="{escape(heading)}"', 1))
         for n, (heading, figure) in enumerate(pictures.items())
     }
-    sections |= {"classes": ("Classes", _classes(scores)), "errors": ("Errors", _errors(wrong, clips))}
+    sections |= {"classes": ("Classes", _classes(scores)), "errors": ("Errors", _errors(wrong, clips, num_playable))}
     return write_page(path, page(title, facts or {}, _summary(rows), sections))
 
 
@@ -91,7 +93,7 @@ def _summary(rows):
     return (
         f'<div class="cards"><div class="card"><span class="of">Accuracy</span><b id="accuracy">{right / count:.2%}</b>'
         f"<span>95 % interval {low:.1%} to {high:.1%}</span>"
-        f"<span>{count - right:,} errors in {count:,} recordings</span></div></div>"
+        f"<span>{count - right:,} errors in {count:,} examples</span></div></div>"
         '<p class="note">The interval is Wilson\'s: it takes recordings for independent of each other, which those of '
         "one speaker are not, so the true uncertainty is larger.</p>"
     )
@@ -124,20 +126,23 @@ def _classes(scores):
         [escape(label), f"{score.count:,}", *(_percent(x) for x in (score.recall, score.precision, score.f1))]
         for label, score in sorted(scores.items(), key=lambda item: item[1].f1)
     ]
-    note = '<p class="note">The worst first. Recall: the share of its recordings that was told.</p>'
-    return note + table("Classes", ["class", "recordings", "recall", "precision", "F1"], lines)
+    note = '<p class="note">The worst first. Recall: the share of its examples that was told.</p>'
+    return note + table("Classes", ["class", "examples", "recall", "precision", "F1"], lines)
 
 
 def _percent(value):
     return "none" if value != value else f"{value:.1%}"
 
 
-def _errors(wrong, clips):
+def _errors(wrong, clips, num_pictures):
     if not wrong:
         return "<p>none</p>"
     lines = []
     for n, row in enumerate(wrong):
         cells = (row.name, row.speaker or "", row.label, row.answer)
-        lines.append([*(escape(str(cell)) for cell in cells), f"{row.probability:.1%}", player(clips.get(n), row.name)])
-    columns = ["recording", "speaker", "true class", "answer", "probability", ""]
+        shown = player(clips.get(n), row.name)
+        if row.picture is not None and n < num_pictures:
+            shown = thumbnail(row.picture, row.name)
+        lines.append([*(escape(str(cell)) for cell in cells), f"{row.probability:.1%}", shown])
+    columns = ["example", "speaker", "true class", "answer", "probability", ""]
     return '<p class="note">The most certain first.</p>' + table("Errors", columns, lines)

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from s2s_keras import __version__
-from s2s_keras.data import AudioReader
+from s2s_keras.applications import ImageClassifier
+from s2s_keras.data import AudioReader, load_image_manifest, load_manifest
 from s2s_keras.metrics import class_scores, confusion_matrix, top_k_accuracy
 from s2s_keras.reports import Classified, classification_report
 from s2s_keras.visualization import plot_confusion_matrix, plot_detection
@@ -17,70 +18,87 @@ _READ_AHEAD = 1024  # recordings in memory
 
 
 def evaluate_classifier(
-    model, utterances, batch_size=32, report=None, num_playable=20, title="Classification", facts=None
+    model, manifest, batch_size=32, report=None, num_playable=20, title="Classification", facts=None
 ):
-    """Measures a classifier of recordings.
+    """Measures a classifier on a manifest.
 
     Args:
-        model: `SpeechClassifier` with labels.
-        utterances: list of `Utterance`; the class of each is its text.
-        batch_size: int, recordings at a time.
+        model: `SpeechClassifier` or `ImageClassifier`, with labels.
+        manifest: str or path, recordings as `load_manifest` reads them, the class of each being its text; or pictures
+            as `load_image_manifest` does.
+        batch_size: int, recordings or pictures at a time.
         report: str, path or None, an HTML file to write, see `s2s_keras.reports.classification_report`.
-        num_playable: int, how many recordings of the report can be played.
+        num_playable: int, how many errors of the report can be played or seen.
         title: str, of the report.
         facts: dict, of the report.
 
     Returns:
-        Dict: "accuracy", a fraction; with more than five classes "top_5_accuracy"; "utterances"; "seconds" of audio;
-        "rtf", the time from the first file read to the last class, compilation included, as a fraction of it; and
-        "recall", a dict from label to the share of its recordings that was told (of classes that occur).
+        Dict: "accuracy", a fraction; with more than five classes "top_5_accuracy"; of recordings "utterances",
+        "seconds" of audio and "rtf", the time from the first file read to the last class, compilation included, as a
+        fraction of it; of pictures "images" and "images_per_second"; and "recall", a dict from label to the share of its examples
+        that was told (of classes that occur).
 
     Raises:
-        ValueError: the model has no labels, a text is none of them, or audio cannot be read.
+        ValueError: the model has no labels, an example is of another class, or a file cannot be read.
     """
     if model.labels is None:
         raise ValueError(
-            f"The model {model.name} has no labels to compare the manifest's texts with. Build it with `labels`."
+            f"The model {model.name} has no labels to compare the manifest's classes with. Build it with `labels`."
         )
-    classes = np.array([class_of(utterance, model.labels) for utterance in utterances])
-    start = time.perf_counter()
-    probabilities, seconds = _probabilities(model, utterances, batch_size)
-    elapsed, total = time.perf_counter() - start, sum(seconds)
+    measure = _pictures if isinstance(model, ImageClassifier) else _recordings
+    classes, probabilities, amount, examples = measure(model, manifest, batch_size)
     answers = probabilities.argmax(axis=1)
     matrix = confusion_matrix(classes, answers, model.num_classes)
     result = {"accuracy": float(np.mean(answers == classes))}
     if model.num_classes > 5:
         result["top_5_accuracy"] = top_k_accuracy(probabilities, classes, 5)
-    result |= {"utterances": len(utterances), "seconds": round(total, 3), "rtf": round(elapsed / total, 4)}
     scores = class_scores(matrix)
+    result |= amount
     result["recall"] = {label: score.recall for label, score in zip(model.labels, scores, strict=True) if score.count}
     if report is not None:
-        reader = AudioReader(model.sample_rate)
         rows = [
-            Classified(
-                model.labels[true],
-                model.labels[answer],
-                float(row[answer]),
-                _name(utterance),
-                utterance.speaker,
-                functools.partial(reader, utterance),
-            )
-            for utterance, true, answer, row in zip(utterances, classes, answers, probabilities, strict=True)
+            Classified(model.labels[true], model.labels[answer], float(row[answer]), **example)
+            for example, true, answer, row in zip(examples, classes, answers, probabilities, strict=True)
         ]
         facts = {
             **(facts or {}),
-            "audio": f"{total:,.1f} s in {len(utterances):,} recordings, real-time factor {result['rtf']:.3f}",
+            "examples": ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in amount.items()),
             "made": f"{time.strftime('%Y-%m-%d %H:%M')}, s2s_keras {__version__}, {keras.backend.backend()}",
         }
         pictures = {
             "Confusions": plot_confusion_matrix(matrix, model.labels),
             "Detection": plot_detection(probabilities, classes),
         }
-        classification_report(
-            report, rows, dict(zip(model.labels, scores, strict=True)), pictures, title, facts, num_playable,
-            model.sample_rate,
-        )  # fmt: skip
+        scores, rate = dict(zip(model.labels, scores, strict=True)), getattr(model, "sample_rate", None)
+        classification_report(report, rows, scores, pictures, title, facts, num_playable, rate)
     return result
+
+
+def _recordings(model, manifest, batch_size):
+    """Classes, probabilities, how much there was, and what a report says of each recording."""
+    utterances, reader = load_manifest(manifest), AudioReader(model.sample_rate)
+    classes = np.array([class_of(utterance, model.labels) for utterance in utterances])
+    rows, seconds, start = [], 0.0, time.perf_counter()
+    for first in range(0, len(utterances), _READ_AHEAD):
+        recordings = [reader(utterance) for utterance in utterances[first : first + _READ_AHEAD]]
+        seconds += sum(map(len, recordings)) / model.sample_rate
+        rows.append(model.probabilities(recordings, batch_size=batch_size))
+    rtf = (time.perf_counter() - start) / seconds
+    amount = {"utterances": len(utterances), "seconds": round(seconds, 3), "rtf": round(rtf, 4)}
+    examples = [
+        {"name": _name(u.audio, u.line), "speaker": u.speaker, "audio": functools.partial(reader, u)}
+        for u in utterances
+    ]
+    return classes, np.concatenate(rows), amount, examples
+
+
+def _pictures(model, manifest, batch_size):
+    paths, classes, _ = load_image_manifest(manifest, model.labels)
+    start = time.perf_counter()
+    probabilities = model.probabilities(paths, batch_size=batch_size)
+    speed = len(paths) / (time.perf_counter() - start)
+    examples = [{"name": Path(path).name, "picture": path} for path in paths]
+    return classes, probabilities, {"images": len(paths), "images_per_second": round(speed, 1)}, examples
 
 
 def class_of(utterance, labels):
@@ -92,16 +110,6 @@ def class_of(utterance, labels):
             f"{utterance.where}: the text {utterance.text!r} is no class of the model, which has "
             f"{', '.join(labels[:10])}{', ...' if len(labels) > 10 else ''}."
         ) from None
-
-
-def _probabilities(model, utterances, batch_size):
-    """Probabilities (N, num_classes), and the seconds of each recording; a part of them is in memory at a time."""
-    reader, rows, seconds = AudioReader(model.sample_rate), [], []
-    for start in range(0, len(utterances), _READ_AHEAD):
-        recordings = [reader(utterance) for utterance in utterances[start : start + _READ_AHEAD]]
-        seconds += [len(recording) / model.sample_rate for recording in recordings]
-        rows.append(model.probabilities(recordings, batch_size=batch_size))
-    return np.concatenate(rows), seconds
 
 
 def _name(utterance):

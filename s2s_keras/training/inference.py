@@ -109,13 +109,14 @@ def evaluate(
         if report is not None:
             raise ValueError("A report is about the recordings of a manifest. Give one (--manifest FILE).")
         return _evaluate_run(source)
-    utterances, model = load_manifest(manifest), load_model(source)
+    model = load_model(source)
     title = f"{Path(source).name} on {Path(manifest).name}"
     if isinstance(model, Classifier):
         if any(value is not None for value in (language_model, alpha, beta, beam_width)):
             raise ValueError(f"{type(model).__name__} tells classes apart and takes no search. Leave its settings out.")
         facts = {"model": source, "data": manifest}
-        return evaluate_classifier(model, utterances, batch_size, report, num_playable, title, facts)
+        return evaluate_classifier(model, manifest, batch_size, report, num_playable, title, facts)
+    utterances = load_manifest(manifest)
     search = _search(model, language_model, alpha=alpha, beta=beta, beam_width=beam_width)
     start = time.perf_counter()
     rows = list(_transcribe(model, utterances, batch_size, search))

@@ -3,12 +3,14 @@
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from typer.testing import CliRunner
 
-from s2s_keras.applications import SpeechClassifier
+from s2s_keras.applications import ImageClassifier, SpeechClassifier
 from s2s_keras.cli import app
 from s2s_keras.layers import JasperBlock
 from s2s_keras.reports import Classified, classification_report
@@ -76,7 +78,27 @@ def test_a_text_that_is_no_class_is_one_sentence(folder):
 
 
 def test_a_report_needs_a_recording(tmp_path):
-    with pytest.raises(ValueError, match="one recording"):
+    with pytest.raises(ValueError, match="one example"):
         classification_report(tmp_path / "a.html", [], {}, {})
     page = classification_report(tmp_path / "a.html", [Classified("a", "a", 1.0)], {}, {})
     assert "<p>none</p>" in page.read_text(encoding="utf-8")
+
+
+def test_pictures_are_measured_likewise(tmp_path):
+    labels, rows = ("cat", "dog"), []
+    model = ImageClassifier([keras.layers.Conv2D(4, 3)], labels=labels, image_shape=(8, 8, 1))
+    model.save_to_preset(tmp_path / "preset")
+    for n in range(3):
+        pixels = np.random.default_rng(n).integers(0, 255, (8, 8), "uint8")
+        Image.fromarray(pixels).save(tmp_path / f"{n}.png")
+        rows.append({"image_filepath": f"{n}.png", "label": "cat"})
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    right = [model.classify(tmp_path / f"{n}.png").label == "cat" for n in range(3)]
+    manifest, report = tmp_path / "manifest.jsonl", tmp_path / "report.html"
+    result = json.loads(
+        run("evaluate", tmp_path / "preset", "--manifest", manifest, "--json", "--report", report).stdout
+    )
+    assert result["accuracy"] == pytest.approx(np.mean(right)) and result["images"] == 3
+    assert report.read_text(encoding="utf-8").count("<img") == 3 - sum(right)
+    text = run("classify", tmp_path / "0.png", "--preset", tmp_path / "preset").stdout
+    assert text.split()[0] in labels
