@@ -35,8 +35,8 @@ def evaluate_classifier(
     Returns:
         Dict: "accuracy", a fraction; with more than five classes "top_5_accuracy"; of recordings "utterances",
         "seconds" of audio and "rtf", the time from the first file read to the last class, compilation included, as a
-        fraction of it; of pictures "images" and "images_per_second"; and "recall", a dict from label to the share of its examples
-        that was told (of classes that occur).
+        fraction of it; of pictures "images" and "images_per_second"; and "recall", a dict from label to the share of
+        its examples that was told (of classes that occur).
 
     Raises:
         ValueError: the model has no labels, an example is of another class, or a file cannot be read.
@@ -86,8 +86,8 @@ def _recordings(model, manifest, batch_size):
     rtf = (time.perf_counter() - start) / seconds
     amount = {"utterances": len(utterances), "seconds": round(seconds, 3), "rtf": round(rtf, 4)}
     examples = [
-        {"name": _name(u.audio, u.line), "speaker": u.speaker, "audio": functools.partial(reader, u)}
-        for u in utterances
+        {"name": _name(utterance), "speaker": utterance.speaker, "audio": functools.partial(reader, utterance)}
+        for utterance in utterances
     ]
     return classes, np.concatenate(rows), amount, examples
 
