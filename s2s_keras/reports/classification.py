@@ -80,7 +80,10 @@ def classification_report(
     wrong = sorted((row for row in rows if row.answer != row.label), key=lambda row: -row.probability)[:_MOST_ROWS]
     clips = playable_clips([(n, row.audio) for n, row in enumerate(wrong)], num_playable, sample_rate)
     sections = {
-        f"picture-{n}": (heading, as_svg(figure).replace("<svg", f'<svg role="img" aria-label="{escape(heading)}"', 1))
+        f"picture-{n}": (
+            heading,
+            as_svg(figure).replace("<svg", f'<svg style="width:60rem" role="img" aria-label="{escape(heading)}"', 1),
+        )
         for n, (heading, figure) in enumerate(pictures.items())
     }
     sections |= {"classes": ("Classes", _classes(scores)), "errors": ("Errors", _errors(wrong, clips, num_playable))}
