@@ -45,7 +45,7 @@ def test_named_subpackages_import(name):
 
 def test_every_subpackage_is_named():
     found = {path.parent.name for path in ROOT.glob("s2s_keras/*/__init__.py")}
-    assert found - {"cli"} == set(s2s_keras.__all__) - {"visualization"}
+    assert found - {"cli"} == set(s2s_keras.__all__)
 
 
 def test_version_is_in_the_changelog():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from s2s_keras.data import Utterance
+from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
 
@@ -30,6 +32,58 @@ def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
     inputs, labels = validation[0]
     assert len(model.transcribe([row for row in inputs["audio"][:1]])) == len(labels[:1])
     assert recipe.optimizer(len(training)).weight_decay == 1e-2
+
+
+@pytest.mark.parametrize(
+    ("name", "corpus", "part", "classes", "parameters"),
+    [
+        ("jasper_small_asc_arabic", "commands_arabic_asc", "0.005", 40, 103816),
+        ("jasper_small_fsdd_en", "digits_fsdd", "0.02", 10, 56458),
+    ],
+)
+def test_recipe_of_commands_has_a_network_and_batches(name, corpus, part, classes, parameters, shared):
+    settings = {
+        "part": part,
+        "width": 0.25,
+        "batch_size": 16,
+        "noise": str(shared / "data/noise_esc10/manifest_all.jsonl"),
+    }
+    recipe = load_recipe(RECIPES / f"{name}.py", {"data": str(shared / "data" / corpus), **settings})
+    model = recipe.model()
+    assert model.count_params() == parameters
+    inputs, labels = recipe.training_data(model).batch(0, 0)
+    assert labels.shape == (16, classes) and np.allclose(labels.sum(axis=1), 1.0)
+    assert model.classify(inputs["audio"][0]).label in model.labels
+    assert type(recipe.loss()).__name__ == "CategoricalCrossentropy"
+    assert recipe.optimizer(len(labels)).weight_decay == 2e-2
+
+
+def test_held_out_speakers_are_not_trained_on(shared):
+    recipe = load_recipe(RECIPES / "jasper_small_fsdd_en.py", {"data": str(shared / "data/digits_fsdd")})
+    train, dev = recipe.utterances()
+    assert (len(train), len(dev)) == (2520, 180) and not {u.audio for u in train} & {u.audio for u in dev}
+    recipe.everything = True
+    assert len(recipe.utterances()[0]) == 2700
+    recipe.held_out = "theo"
+    train, dev = recipe.utterances()
+    assert (len(train), len(dev)) == (2250, 500)
+    assert {u.speaker for u in dev} == {"theo"} and len({u.speaker for u in train}) == 5
+
+
+def test_digits_are_cut_between_their_neighbours():
+    spec = importlib.util.spec_from_file_location("digits_an4", RECIPES / "digits_an4.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    words = [
+        Word("erase", 0.3, 0.6, 1.0),
+        Word("six", 0.7, 1.0, 1.0),
+        Word("two", 2.0, 2.3, 1.0),
+        Word("one", 2.36, 2.4, 1.0),
+    ]
+    found = module.digits(Utterance("a.flac", "erase six two one", 2.5, speaker="me"), words)
+    parts = [(digit.text, digit.offset, round(digit.offset + digit.duration, 3)) for digit in found]
+    assert parts == [("six", 0.65, 1.12), ("two", 1.88, 2.33)]  # what is left of "one" is too short
+    assert {digit.speaker for digit in found} == {"me"}
 
 
 def test_recipe_of_two_losses_has_a_network_and_batches(shared):

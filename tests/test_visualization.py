@@ -5,7 +5,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from s2s_keras.applications import Jasper
 from s2s_keras.decoding import Trial, Word
 from s2s_keras.tokenizers import CharacterTokenizer
-from s2s_keras.visualization import emitted_tokens, plot_transcription, plot_tuning, words
+from s2s_keras.visualization import (
+    emitted_tokens,
+    plot_confusion_matrix,
+    plot_detection,
+    plot_transcription,
+    plot_tuning,
+    words,
+)
 
 FRAME = 0.02  # seconds: hops of 10 ms, two to a frame
 
@@ -130,3 +137,25 @@ def test_tuning_is_a_map_of_a_grid_and_points_of_draws(tmp_path):
 
 def test_a_notebook_shows_a_figure():
     assert plot_tuning([Trial(0.5, 1.0, 0.06)])._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_confusion_matrix_shows_every_count(tmp_path):
+    matrix = np.array([[7, 1, 0], [0, 5, 2], [0, 0, 9]])
+    figure = plot_confusion_matrix(matrix, ("a", "b", "c"), tmp_path / "matrix.png")
+    texts = {(text.get_position(), text.get_text()) for text in figure.axes[0].texts}
+    assert {((1, 0), "1"), ((2, 1), "2"), ((2, 2), "9"), ((0, 1), "0")} <= texts
+    assert figure.axes[0].get_title() == "87.50% of 24 right"
+    assert (tmp_path / "matrix.png").stat().st_size > 0
+    with pytest.raises(ValueError, match="2 labels"):
+        plot_confusion_matrix(matrix, ("a", "b"))
+
+
+def test_detection_errors_cross_where_the_curve_says():
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 100)
+    probabilities = rng.dirichlet([1, 1, 1], 100) + 0.5 * np.eye(3)[classes]
+    figure = plot_detection(probabilities, classes)
+    x, y = figure.axes[1].lines[0].get_data()
+    n = np.argmax(x >= y)
+    rate = float(figure.axes[1].get_title().split()[-1].rstrip("%"))
+    assert min(y[n], x[n - 1]) - 0.01 <= rate <= max(x[n], y[n - 1]) + 0.01

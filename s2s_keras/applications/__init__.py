@@ -11,6 +11,7 @@ from s2s_keras.applications.image_classifier import ImageClassifier
 from s2s_keras.applications.jasper import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
 from s2s_keras.applications.jasper_commands import JasperCommands
 from s2s_keras.applications.joint_ctc_attention import JointCTCAttention
+from s2s_keras.applications.keyword_spotting import Detection, KeywordSpotter
 from s2s_keras.applications.listen_attend_spell import ListenAttendSpell
 from s2s_keras.applications.matchboxnet import MatchboxNet, MatchboxNet3x2x64
 from s2s_keras.applications.quartznet import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
@@ -42,6 +43,7 @@ __all__ = [
     "DeepSpeech2Large",
     "DeepSpeech2Medium",
     "DeepSpeech2Small",
+    "Detection",
     "ImageClassifier",
     "Jasper",
     "Jasper10x3",
@@ -50,6 +52,7 @@ __all__ = [
     "JasperCommands",
     "JasperMini",
     "JointCTCAttention",
+    "KeywordSpotter",
     "ListenAttendSpell",
     "MatchboxNet",
     "MatchboxNet3x2x64",

@@ -53,29 +53,21 @@ class Classifier(Application):
         self.include_top = include_top
         self.dropout = dropout
 
-    def best_classes(self, logits, top_k=None):
-        """The likely classes of each row of logits.
+    def best_classes(self, probabilities, top_k=None):
+        """The likely classes of each row of probabilities.
 
         Args:
-            logits: float (N, num_classes).
+            probabilities: float (N, num_classes).
             top_k: int or None, how many classes of each.
 
         Returns:
             List of `Classification`; with `top_k` a list of lists of them, the most likely first.
 
         Raises:
-            ValueError: logits that are not numbers, or `top_k` out of range.
+            ValueError: `top_k` is out of range.
         """
         if top_k is not None and not 1 <= top_k <= self.num_classes:
             raise ValueError(f"`top_k` is from 1 to the {self.num_classes} classes. Received: top_k={top_k}.")
-        logits = np.asarray(logits, "float64")
-        if np.isnan(logits).any():
-            raise ValueError(
-                "The network gives logits that are not numbers (NaN). Expected finite weights and input; try "
-                "dtype='float32', or load the weights again."
-            )
-        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, : top_k or 1]
         found = [
             [Classification(int(n) if self.labels is None else self.labels[n], float(row[n])) for n in best]
@@ -91,6 +83,22 @@ class Classifier(Application):
             "include_top": self.include_top,
             "dropout": self.dropout,
         }
+
+
+def softmax(logits):
+    """Probabilities, float64 (N, C), of logits (N, C).
+
+    Raises:
+        ValueError: they are not numbers.
+    """
+    logits = np.asarray(logits, "float64")
+    if np.isnan(logits).any():
+        raise ValueError(
+            "The network gives logits that are not numbers (NaN). Expected finite weights and input; try "
+            "dtype='float32', or load the weights again."
+        )
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
 
 
 def check_labels(labels, num_classes):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.classifier import Classifier
+from s2s_keras.applications.classifier import Classifier, softmax
 from s2s_keras.applications.pictures import as_picture
 from s2s_keras.applications.speech_input import apply_encoder, check_keywords
 
@@ -124,24 +124,38 @@ class ImageClassifier(Classifier):
         >>> label in ("cat", "dog"), 0.5 <= probability <= 1.0
         (True, True)
         """
+        single = not isinstance(image, (list, tuple)) and getattr(image, "ndim", 0) != 4
+        found = self.best_classes(self.probabilities([image] if single else image, batch_size), top_k)
+        return found[0] if single else found
+
+    def probabilities(self, images, batch_size=32):
+        """The probability of every class.
+
+        Args:
+            images: list of paths and arrays, as for `classify`.
+            batch_size: int, as for `classify`.
+
+        Returns:
+            float64 (number of pictures, num_classes).
+
+        Raises:
+            ValueError: as `classify`.
+        """
         if not self.include_top:
             raise ValueError(
-                f"`classify` needs the head. Received: include_top={self.include_top}. Build the model with "
+                f"To classify a model needs the head. Received: include_top={self.include_top}. Build the model with "
                 "include_top=True."
             )
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        single = not isinstance(image, (list, tuple)) and getattr(image, "ndim", 0) != 4
-        pictures = [image] if single else image
-        logits = np.zeros((len(pictures), self.num_classes), "float32")
-        rows = min(batch_size, len(pictures))
-        for start in range(0, len(pictures), batch_size):
-            chunk = [as_picture(picture, self.image_shape) for picture in pictures[start : start + batch_size]]
+        logits = np.zeros((len(images), self.num_classes), "float32")
+        rows = min(batch_size, len(images))
+        for start in range(0, len(images), batch_size):
+            chunk = [as_picture(picture, self.image_shape) for picture in images[start : start + batch_size]]
             batch = np.zeros((rows, *self.image_shape), "float32")  # always full: one compiled shape
             batch[: len(chunk)] = chunk
-            logits[start : start + rows] = np.asarray(self.predict_on_batch(batch))[: len(chunk)]
-        found = self.best_classes(logits, top_k)
-        return found[0] if single else found
+            logits[start : start + len(chunk)] = np.asarray(self.predict_on_batch(batch))[: len(chunk)]
+        return softmax(logits)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.classifier import Classifier
+from s2s_keras.applications.classifier import Classifier, softmax
+from s2s_keras.applications.keyword_spotting import KeywordSpotter
 from s2s_keras.applications.recordings import as_waveform, padded_batches
 from s2s_keras.applications.speech_input import (
     apply_encoder,
@@ -126,26 +127,67 @@ class SpeechClassifier(Classifier):
         >>> label in ("no", "yes"), 0.5 <= probability <= 1.0
         (True, True)
         """
-        if not self.include_top or self.front_end is None:
-            raise ValueError(
-                "`classify` needs the head and the front end. Received: "
-                f"include_top={self.include_top}, front_end={self.front_end}. Build the model with include_top=True "
-                "and a front end."
-            )
+        single = not isinstance(audio, (list, tuple))
+        probabilities = self.probabilities([audio] if single else audio, sample_rate, batch_size)
+        found = self.best_classes(probabilities, top_k)
+        return found[0] if single else found
+
+    def probabilities(self, recordings, sample_rate=None, batch_size=32):
+        """The probability of every class.
+
+        Args:
+            recordings: list of paths and arrays, as for `classify`.
+            sample_rate, batch_size: as for `classify`.
+
+        Returns:
+            float64 (number of recordings, num_classes).
+
+        Raises:
+            ValueError: as `classify`.
+        """
+        self.check_can("classify")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
-        single = not isinstance(audio, (list, tuple))
-        recordings = []
-        for item in [audio] if single else audio:
-            recordings.append(as_waveform(item, self.sample_rate, sample_rate))
-            if not len(recordings[-1]):
+        waveforms = []
+        for item in recordings:
+            waveforms.append(as_waveform(item, self.sample_rate, sample_rate))
+            if not len(waveforms[-1]):
                 name = f"{item}: " if isinstance(item, (str, os.PathLike)) else ""
                 raise ValueError(f"{name}The recording holds no sample, so it has no class. Leave it out.")
-        logits = np.zeros((len(recordings), self.num_classes), "float32")
-        for indices, batch in padded_batches(recordings, self.sample_rate, batch_size):
+        logits = np.zeros((len(waveforms), self.num_classes), "float32")
+        for indices, batch in padded_batches(waveforms, self.sample_rate, batch_size):
             logits[indices] = np.asarray(self.predict_on_batch(batch))[: len(indices)]
-        found = self.best_classes(logits, top_k)
-        return found[0] if single else found
+        return softmax(logits)
+
+    def spotter(self, threshold=0.8, **kwargs):
+        """An ear for keywords in a sound that is still going on, such as that of a microphone.
+
+        Args:
+            threshold: float, the smoothed probability at which a keyword counts as heard; or a dict from label to
+                float: other keywords are not listened for. Classes named `_silence_` and `_unknown_` are no keywords.
+            **kwargs: `window_seconds`, `step_seconds`, `smoothing_seconds`, `pause_seconds`, `sample_rate` of
+                `KeywordSpotter`.
+
+        Returns:
+            `KeywordSpotter`: call it with an iterable of chunks, or its `accept` with each of them and `finish` at the
+            end.
+
+        Example:
+
+        >>> model = SpeechClassifier([keras.layers.Dense(4)], labels=("no", "yes"))
+        >>> spotter = model.spotter(threshold={"yes": 0.99})
+        >>> list(spotter(np.zeros((5, 1600))))
+        []
+        """
+        return KeywordSpotter(self, threshold, **kwargs)
+
+    def check_can(self, task):
+        """Raises a `ValueError` unless the model has its head and takes audio."""
+        if not self.include_top or self.front_end is None:
+            raise ValueError(
+                f"To {task} a model needs the head and the front end. Received: include_top={self.include_top}, "
+                f"front_end={self.front_end}. Build the model with include_top=True and a front end."
+            )
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

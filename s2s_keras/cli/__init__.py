@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from s2s_keras.cli import (  # noqa: F401  (their commands join the app)
+    classification,
     conversion,
     exporting,
     language_models,

@@ -71,10 +71,10 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="HTML page to write about the errors on the manifest.")] = None,
     playable: Annotated[int, typer.Option(min=0, help="Utterances of the page that can be played, the worst.")] = 20,
 ):
-    """Print word and character error rate on a manifest, or what a run has on its recipe's validation data.
+    """Print error rates on a manifest, a classifier's accuracy, or what a run has on its recipe's validation data.
 
     "wer" and "cer" are fractions over the whole set, "seconds" is the length of the audio, and "rtf" the time from the
-    first file read to the last text, compilation included, as a fraction of it.
+    first file read to the last text, compilation included, as a fraction of it. "accuracy" is a fraction, too.
     """
     check_files([manifest] if manifest else [])
     from s2s_keras.training import evaluate as evaluate_model
@@ -84,7 +84,10 @@ def evaluate(
     if as_json:
         print(json.dumps(result))
         return
+    recalls = result.pop("recall", {})
     _print_table(result, f"{source} on {manifest.name if manifest else 'the validation data'}")
+    if worst := sorted((recall, label) for label, recall in recalls.items() if recall < 1)[:5]:
+        print(f"Least often told: {', '.join(f'{label} ({recall:.1%})' for recall, label in worst)}")
     if report:
         print(f"Report: {report}")
 
@@ -142,6 +145,8 @@ def _overrides(settings, epochs, mixed_precision):
 
 
 _SHOWN = {
+    "accuracy": ("accuracy", "{:.2%}"),
+    "top_5_accuracy": ("top 5", "{:.2%}"),
     "wer": ("WER", "{:.2%}"),
     "cer": ("CER", "{:.2%}"),
     "seconds": ("audio", "{:.1f} s"),

@@ -17,7 +17,7 @@ from s2s_keras.cli.streams import STDIN, stream_files
 
 LONG_SECONDS = 60.0
 GROUP_SECONDS = 900.0  # of audio that is recognized before it is written
-ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
+ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
 class Format(enum.StrEnum):
@@ -65,7 +65,7 @@ def transcribe(
         raise ValueError("Audio on stdin is the only FILE, -, goes with --stream, and alone takes --sample-rate.")
     if stream and batch_seconds is not None:
         raise ValueError("--stream takes one recording at a time. Leave out --batch-seconds.")
-    files = files if files == [STDIN] else find_audio(files)
+    files = files if files == [STDIN] else find_files(files)
     check_output(files, format, output_folder)
     model = load(preset)
     plain = format in (Format.text, Format.json) and not timestamps
@@ -175,15 +175,15 @@ def progress_bar(files):
         yield lambda done: bar.update(task, completed=done)
 
 
-def find_audio(patterns):
+def find_files(patterns, endings=ENDINGS, kind="audio file"):
     """The files that names, folders and patterns stand for: list of str, those of a folder in order."""
     files = []
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+            found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in endings)
             if not found:
-                raise ValueError(f"{pattern}: the folder holds no audio file ({', '.join(ENDINGS)}).")
+                raise ValueError(f"{pattern}: the folder holds no {kind} ({', '.join(endings)}).")
         elif not path.is_file() and glob.has_magic(pattern):
             found = sorted(file for file in glob.glob(pattern, recursive=True) if Path(file).is_file())
             if not found:

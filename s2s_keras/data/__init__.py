@@ -1,10 +1,11 @@
 """From files to batches: manifests, decoding, checks, bucketing and augmentation of audio and pictures."""
 
 from s2s_keras.data.an4 import load_an4
-from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
+from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift
 from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
+from s2s_keras.data.commands import commands_dataset
 from s2s_keras.data.epochs import EpochDataset
 from s2s_keras.data.idx import FASHION_MNIST, FASHION_MNIST_LABELS, load_fashion_mnist, read_idx
 from s2s_keras.data.image_augmentation import (
@@ -18,10 +19,13 @@ from s2s_keras.data.image_augmentation import (
 from s2s_keras.data.image_files import CIFAR10_LABELS, load_cifar10, load_image_folder, load_image_manifest
 from s2s_keras.data.images import ImageDataset
 from s2s_keras.data.librispeech import load_librispeech
-from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest
+from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
+from s2s_keras.data.mixup import Mixup
 from s2s_keras.data.rand_augment import RandAugment
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
+from s2s_keras.data.speech_commands import load_speech_commands, speech_commands_labels
+from s2s_keras.data.stretching import PitchShift, TimeStretch
 from s2s_keras.data.teacher_forcing import TeacherForcing
 
 __all__ = [
@@ -37,7 +41,9 @@ __all__ = [
     "Gain",
     "ImageDataset",
     "Limits",
+    "Mixup",
     "NoiseAtSNR",
+    "PitchShift",
     "RandAugment",
     "RandomErasing",
     "RandomFlip",
@@ -55,6 +61,7 @@ __all__ = [
     "UtteranceError",
     "bucket_boundaries",
     "check_utterances",
+    "commands_dataset",
     "load_an4",
     "load_cifar10",
     "load_fashion_mnist",
@@ -62,7 +69,10 @@ __all__ = [
     "load_image_manifest",
     "load_librispeech",
     "load_manifest",
+    "load_speech_commands",
+    "speech_commands_labels",
     "read_idx",
     "speech_dataset",
+    "write_manifest",
     "write_shards",
 ]

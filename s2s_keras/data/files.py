@@ -1,6 +1,7 @@
 """Where the bytes of an utterance are: a file of its own, or a range of a shard."""
 
 import collections
+import contextlib
 import itertools
 import json
 import os
@@ -85,3 +86,13 @@ class _Member:
             return f"{json.loads(line)['key']} ({where})"
         except (OSError, TypeError, KeyError, ValueError, StopIteration):
             return where
+
+
+@contextlib.contextmanager
+def written_aside(path):
+    """A binary file that has its name only when it is whole."""
+    with open(path + ".partial", "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".partial", path)

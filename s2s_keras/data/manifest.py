@@ -5,6 +5,8 @@ import dataclasses
 import json
 import os
 
+from s2s_keras.data.files import written_aside
+
 _JSON_KEYS = ("audio_filepath", "text")
 _CSV_KEYS = ("wav_filename", "transcript")
 _FOREVER = 1e9  # seconds
@@ -127,6 +129,35 @@ def load_manifest(path, on_bad=None):
     if not utterances and on_bad is None:
         raise ValueError(f"{path}: the manifest holds no utterance.")
     return utterances
+
+
+def write_manifest(path, utterances):
+    """Writes a manifest of JSON lines, which `load_manifest` reads.
+
+    Args:
+        path: str or path-like, the file; its folder must exist. Paths of audio are written relative to it.
+        utterances: sequence of `Utterance`, such as a corpus's reader returns.
+
+    Returns:
+        str, the path.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> open(os.path.join(folder, "yes.wav"), "wb").close()
+    >>> path = write_manifest(os.path.join(folder, "train.jsonl"), [Utterance(os.path.join(folder, "yes.wav"), "yes")])
+    >>> open(path).read()
+    '{"audio_filepath": "yes.wav", "text": "yes"}\\n'
+    """
+    path = os.fspath(path)
+    names = ("text", "duration", "offset", "label", "byte_offset", "num_bytes", "speaker")
+    with written_aside(path) as file:
+        for utterance in utterances:
+            row = {"audio_filepath": os.path.relpath(utterance.audio, os.path.dirname(path) or ".")}
+            row |= {name: value for name in names if (value := getattr(utterance, name)) is not None}
+            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+    return path
 
 
 def _json_rows(file, path):

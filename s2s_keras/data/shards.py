@@ -10,6 +10,7 @@ import os
 import re
 
 from s2s_keras.data.checking import AudioReader
+from s2s_keras.data.files import written_aside
 from s2s_keras.data.manifest import UtteranceError, load_manifest
 from s2s_keras.data.shard_formats import FORMATS
 
@@ -99,7 +100,7 @@ def write_shards(
             for job in jobs:
                 job.cancel()
     _remove_stale(folder, name, [shard for shard, _ in shards])
-    with _aside(path) as file:
+    with written_aside(path) as file:
         for shard, _ in shards:
             for row in _facts(shard)["rows"]:
                 file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
@@ -182,7 +183,7 @@ def _write(path, items, format):
     shard.close()
     os.replace(partial, path)
     facts = {"fingerprint": fingerprint, "size": os.path.getsize(path), "rows": rows, "bad": bad}
-    with _aside(path + ".json") as file:
+    with written_aside(path + ".json") as file:
         file.write(json.dumps(facts, ensure_ascii=False).encode())
     return bad
 
@@ -242,13 +243,3 @@ def _remove_stale(folder, name, shards):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(os.path.join(folder, match[1]))
             os.remove(os.path.join(folder, file))
-
-
-@contextlib.contextmanager
-def _aside(path):
-    """A file that has its name only when it is whole."""
-    with open(path + ".partial", "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(path + ".partial", path)

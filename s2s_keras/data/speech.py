@@ -87,7 +87,8 @@ def speech_dataset(
             which TensorFlow wraps in an error of its own.
         num_threads: int or None, decoding threads. Default None: as many as CPU cores, up to 8.
         targets: "ctc" for labels; "attention" for labels and an end, with "decoder_token_ids" among the inputs; "joint"
-            for a dict of both. See `TeacherForcing`. Default "ctc".
+            for a dict of both, see `TeacherForcing`; or a callable `(inputs, labels) -> (inputs, labels)` that is
+            applied to every batch. Default "ctc".
 
     Returns:
         `SpeechDataset`; pass `dataset.for_fit()` to `fit`.
@@ -116,8 +117,8 @@ def speech_dataset(
             'Expected on_error "raise" or "skip" and verify None, "header", "audio" or "manifest". Received: '
             f"on_error={on_error!r}, verify={verify!r}."
         )
-    if targets not in ("ctc", "attention", "joint"):
-        raise ValueError(f'`targets` must be "ctc", "attention" or "joint". Received: targets={targets!r}.')
+    if not callable(targets) and targets not in ("ctc", "attention", "joint"):
+        raise ValueError(f'`targets` is "ctc", "attention", "joint" or a callable. Received: targets={targets!r}.')
     report = SkipReport() if on_error == "skip" else None
     on_bad = report.add if report else None
     augmentation = _as_tuple(augmentation)
@@ -145,8 +146,10 @@ def speech_dataset(
         pad_to_boundary = keras.backend.backend() == "jax"
     if num_threads is None:
         num_threads = min(os.cpu_count() or 1, 8)
-    forcing = None if targets == "ctc" else TeacherForcing(tokenizer.vocabulary_size, with_ctc=targets == "joint")
-    return SpeechDataset(examples, plan, reader, augmentation, pad_to_boundary, report, num_threads, targets=forcing)
+    if not callable(targets):
+        with_ctc = targets == "joint"
+        targets = None if targets == "ctc" else TeacherForcing(tokenizer.vocabulary_size, with_ctc)
+    return SpeechDataset(examples, plan, reader, augmentation, pad_to_boundary, report, num_threads, targets=targets)
 
 
 def _utterances(source, on_bad):

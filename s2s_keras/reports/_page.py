@@ -1,16 +1,14 @@
-"""The HTML of a report. Whatever comes from data passes through `escape`; nothing else reaches the page."""
+"""The HTML of a report on recognition. Whatever comes from data passes through `escape`."""
 
-import base64
-import hashlib
 from html import escape
 from pathlib import Path
 
 from s2s_keras.reports import _scoring as scoring
+from s2s_keras.reports._html import page, player, table
 from s2s_keras.reports._pictures import draw_durations
 
 _MOST_CONFUSIONS = 15  # of a kind
 _MOST_SPEAKERS = 100
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:;"
 _MOST_UTTERANCES = 2000  # on the page
 _KINDS = (
     (scoring.SUBSTITUTED, "Substitutions", "said, recognized as"),
@@ -41,10 +39,7 @@ def render(rows, title, facts, clips):
     Returns:
         str.
     """
-    script, style = (Path(__file__).with_name(f"report.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
-    script = f"\n{script}"
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"{_POLICY} script-src 'sha256-{digest}'"
+    script = "\n" + Path(__file__).with_name("report.js").read_text(encoding="utf-8")
     scored = [row for _, row in sorted(rows, key=lambda row: row[0])]
     speakers, num_speakers = scoring.by_speaker(scored, _MOST_SPEAKERS)
     sections = {
@@ -53,36 +48,7 @@ def render(rows, title, facts, clips):
         "speakers": ("Speakers", _speakers(speakers, num_speakers)),
         "utterances": ("Utterances", _utterances(rows, clips)),
     }
-    sections = {name: section for name, section in sections.items() if section[1]}
-    links = "".join(f'<a href="#{name}">{heading}</a>' for name, (heading, _) in sections.items())
-    body = "".join(
-        f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{heading}</h2>{content}</section>\n'
-        for name, (heading, content) in sections.items()
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light">
-<title>{escape(title)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>{escape(title)}</h1>
-<dl class="facts">{"".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in facts.items())}</dl>
-</header>
-<main>
-{_summary(scored)}
-<nav aria-label="Sections">{links}</nav>
-{body}</main>
-<script>{script}</script>
-</body>
-</html>
-"""
+    return page(title, facts, _summary(scored), sections, script)
 
 
 def _summary(rows):
@@ -105,8 +71,8 @@ def _summary(rows):
         f"<span>{right:,} of {len(rows):,}</span></div>"
     )
     heads, *lines = zip(*columns, strict=True)
-    table = f'<div class="counts">{_table("Counts", heads, lines)}</div>'
-    return f'<div class="cards">{"".join(cards)}</div>{table}<p class="note">{_INTERVALS}</p>'
+    counts = f'<div class="counts">{table("Counts", heads, lines)}</div>'
+    return f'<div class="cards">{"".join(cards)}</div>{counts}<p class="note">{_INTERVALS}</p>'
 
 
 def _confusions(rows):
@@ -125,7 +91,7 @@ def _confusions(rows):
         left_out = len(found) - len(lines)
         tables.append(
             f'<div><h3>{heading}: {times:,}</h3><p class="note">{note}</p>'
-            + (_table(heading, columns, lines) if lines else "<p>none</p>")
+            + (table(heading, columns, lines) if lines else "<p>none</p>")
             + (f'<p class="note">and {left_out:,} others, rarer or as rare</p>' if left_out else "")
             + "</div>"
         )
@@ -144,8 +110,8 @@ def _durations(rows):
     picture = draw_durations(rows, groups).replace(
         "<svg", '<svg role="img" aria-label="Word error rate against duration; the table has the numbers"', 1
     )
-    table = _table("Word error rate by duration", ["duration", "WER", *_COUNTS], lines)
-    return f'<div class="columns">{picture}<div>{table}</div></div>'
+    rates = table("Word error rate by duration", ["duration", "WER", *_COUNTS], lines)
+    return f'<div class="columns">{picture}<div>{rates}</div></div>'
 
 
 def _speakers(groups, num_speakers):
@@ -163,7 +129,7 @@ def _speakers(groups, num_speakers):
         for group in groups
     ]
     note = f"The {len(groups)} worst of {num_speakers:,}." if num_speakers > len(groups) else "The worst first."
-    return f'<p class="note">{note}</p>' + _table(
+    return f'<p class="note">{note}</p>' + table(
         "Error rates by speaker", ["speaker", "WER", "", *_COUNTS, "CER"], lines
     )
 
@@ -217,10 +183,7 @@ def _utterance(order, row, clip):
         "confusions": " ".join(pair.edit for pair in pairs if pair.kind != scoring.RIGHT),
     }
     attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
-    audio = ""
-    if clip is not None:
-        source = f"data:audio/flac;base64,{base64.b64encode(clip).decode()}"
-        audio = f'<audio controls aria-label="{escape(recognition.name or "recording")}" src="{source}"></audio>'
+    audio = player(clip, recognition.name)
     return (
         f'<li{attributes}><div class="about">{"".join(f"<span>{x}</span>" for x in about)}</div>'
         f'<div class="words" dir="auto">{"".join(map(_pair, pairs)) or "(no words)"}</div>{audio}</li>'
@@ -239,16 +202,3 @@ def _pair(pair):
 
 def _interval(ends):
     return f"{ends[0]:.1%} to {ends[1]:.1%}" if ends else "too few to say"
-
-
-def _table(label, columns, lines):
-    """A table of cells that are escaped; one that holds an element gets the element's name as class."""
-    rows = [columns, *lines]
-    kinds = [f' class="{cell[1:].split()[0]}"' if cell.startswith("<") else "" for cell in rows[-1]]
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    body = "".join(
-        f"<tr>{''.join(f'<td{kind}>{cell}</td>' for kind, cell in zip(kinds, line, strict=True))}</tr>"
-        for line in lines
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="wide" role="region" aria-label="{label}" tabindex="0">{table}</div>'

@@ -77,16 +77,32 @@ def recognition_report(path, recognitions, title="Speech recognition", facts=Non
     if not rows:
         raise ValueError("A report needs one recognition at least. Received none.")
     rows.sort(key=lambda row: (-row[1].words.rate, -row[1].words.edits, row[0]))
+    clips = playable_clips([(order, row.recognition.audio) for order, row in rows], num_playable, sample_rate)
+    return write_page(path, render(rows, title, facts or {}, clips))
+
+
+def playable_clips(recordings, num_playable, sample_rate):
+    """The bytes of FLAC files of the first recordings, 20 MiB of them at most: dict from key to bytes.
+
+    Args:
+        recordings: list of (key, audio as of `Recognition`).
+        num_playable: int.
+        sample_rate: int.
+    """
     clips, size = {}, 0
-    for order, row in [row for row in rows if row[1].recognition.audio is not None][:num_playable]:
-        clip = _flac(row.recognition.audio, sample_rate)
+    for key, audio in [recording for recording in recordings if recording[1] is not None][:num_playable]:
+        clip = _flac(audio, sample_rate)
         if size + len(clip) <= _MOST_BYTES:
-            clips[order] = clip
+            clips[key] = clip
             size += len(clip)
-    page = render(rows, title, facts or {}, clips).encode("utf-8", "replace")  # a lone surrogate is no text
+    return clips
+
+
+def write_page(path, page):
+    """Writes a page aside and lets it take its place; returns the path."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_bytes(page)
+        unfinished.write_bytes(page.encode("utf-8", "replace"))  # a lone surrogate is no text
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -11,13 +11,14 @@ from pathlib import Path
 import keras
 
 from s2s_keras import __version__
-from s2s_keras.applications import Application
+from s2s_keras.applications import Application, Classifier
 from s2s_keras.applications.attention_recognizer import BEAM_WIDTH, AttentionRecognizer
 from s2s_keras.data import AudioReader, load_manifest
 from s2s_keras.decoding import CTCBeamSearch
 from s2s_keras.metrics import character_error_rate, word_error_rate
 from s2s_keras.reports import Recognition, recognition_report
 from s2s_keras.reports.recognition import check_report_path
+from s2s_keras.training.classification import evaluate_classifier
 from s2s_keras.training.recipe import load_recipe
 from s2s_keras.training.run_folder import RunFolder
 from s2s_keras.training.runner import best_model, default_folder, for_fit
@@ -87,8 +88,8 @@ def evaluate(
 
     Returns:
         Dict. On a manifest "wer" and "cer", fractions over the whole set; "utterances"; "seconds" of audio; and "rtf",
-        the time from the first file read to the last text, compilation included, as a fraction of it. On a recipe's
-        validation data its loss and metrics.
+        the time from the first file read to the last text, compilation included, as a fraction of it; of a classifier
+        what `evaluate_classifier` gives. On a recipe's validation data its loss and metrics.
 
     Raises:
         ValueError: as `load_model`; a preset or a report without a manifest; no such language model; no folder for the
@@ -108,7 +109,14 @@ def evaluate(
         if report is not None:
             raise ValueError("A report is about the recordings of a manifest. Give one (--manifest FILE).")
         return _evaluate_run(source)
-    utterances, model = load_manifest(manifest), load_model(source)
+    model = load_model(source)
+    title = f"{Path(source).name} on {Path(manifest).name}"
+    if isinstance(model, Classifier):
+        if any(value is not None for value in (language_model, alpha, beta, beam_width)):
+            raise ValueError(f"{type(model).__name__} tells classes apart and takes no search. Leave its settings out.")
+        facts = {"model": source, "data": manifest}
+        return evaluate_classifier(model, manifest, batch_size, report, num_playable, title, facts)
+    utterances = load_manifest(manifest)
     search = _search(model, language_model, alpha=alpha, beta=beta, beam_width=beam_width)
     start = time.perf_counter()
     rows = list(_transcribe(model, utterances, batch_size, search))
@@ -130,7 +138,6 @@ def evaluate(
             "audio": f"{seconds:,.1f} s in {len(rows):,} utterances, real-time factor {result['rtf']:.3f}",
             "made": f"{time.strftime('%Y-%m-%d %H:%M')}, s2s_keras {__version__}, {keras.backend.backend()}",
         }
-        title = f"{Path(source).name} on {Path(manifest).name}"
         recognition_report(report, _recognitions(model, rows), title, facts, num_playable, model.sample_rate)
     return result
 

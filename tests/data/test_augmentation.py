@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from s2s_keras.data import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift, TimeStretch
+from s2s_keras.data import Augmentation, Gain, NoiseAtSNR, PitchShift, SpeedPerturbation, TimeShift, TimeStretch
 
 RATE = 16000
 
@@ -66,6 +66,19 @@ def test_stretching_keeps_the_pitch_and_leaves_short_audio_alone():
     assert pitch(TimeStretch(0.8, 0.8)(tone(), rng())) == pytest.approx(500, rel=0.01)
     short = tone()[:1000]
     assert TimeStretch(0.8, 0.8)(short, rng()) is short
+
+
+@pytest.mark.parametrize("semitones", [-3.0, 4.0])
+def test_a_pitch_shift_keeps_the_duration_and_equals_librosa(semitones):
+    change, factor = PitchShift(semitones, semitones), 2 ** (semitones / 12)
+    shifted = change(tone(), rng())
+    assert shifted.shape == (RATE,) and shifted.dtype == np.float32
+    assert pitch(shifted) == pytest.approx(500 * factor, rel=0.01)
+    audio = rng().normal(0, 0.1, 20000).astype("float32")
+    stretched = librosa_stretch(audio.astype("float64"), 1 / factor)
+    expected = librosa.resample(stretched, orig_sr=RATE * factor, target_sr=RATE)
+    np.testing.assert_allclose(change(audio, rng())[:19900], expected[:19900], atol=3e-3)
+    assert np.array_equal(change(audio[:1000], rng()), audio[:1000])
 
 
 def snr(audio, noisy):
@@ -158,6 +171,7 @@ def test_shift_moves_in_both_directions_and_keeps_the_length():
 ALL = [
     SpeedPerturbation((0.9, 1.1), probability=0.5),
     TimeStretch(probability=0.5),
+    PitchShift(probability=0.5),
     NoiseAtSNR(probability=0.5),
     NoiseAtSNR([np.ones(50, "float32")], probability=0.5),
     Gain(probability=0.5),
@@ -184,6 +198,7 @@ def test_same_generator_same_audio_and_the_input_stays(change):
         (lambda: SpeedPerturbation(()), "must be above 0"),
         (lambda: SpeedPerturbation((0.9, 0.0)), "must be above 0"),
         (lambda: TimeStretch(0.0, 1.0), "0 < low <= high"),
+        (lambda: PitchShift(2, -2), "low <= high, in semitones"),
         (lambda: NoiseAtSNR(snr_db=(20, 10)), "snr_db must be"),
         (lambda: NoiseAtSNR([]), "at least one noise"),
         (lambda: TimeShift(-1), "max_shift must be 0 or above"),

@@ -1,11 +1,10 @@
 """Pictures of what a model heard."""
 
-import io
-
 import keras
 import numpy as np
 
 from s2s_keras.ops.audio import load_audio
+from s2s_keras.visualization.figure import notebook_figure
 
 BLANK = 0
 BLANK_LABEL, SPACE_LABEL = "blank", "space"
@@ -52,7 +51,7 @@ def plot_transcription(model, audio, path=None, timed_words=None):
     frame = stride * model.front_end.hop_length / model.sample_rate
     tokens = emitted_tokens(probabilities)
 
-    figure = _figure(max(10.0, min(24.0, 3.0 * seconds)), 8.5)
+    figure = notebook_figure(max(10.0, min(24.0, 3.0 * seconds)), 8.5)
     waveform, spectrogram, heat_map = figure.subplots(3, 1, sharex=True, height_ratios=(1.0, 1.6, 2.4))
     _draw_waveform(waveform, audio, model.sample_rate)
     _draw_features(spectrogram, features, model.front_end.hop_length / model.sample_rate)
@@ -120,20 +119,6 @@ def words(tokens, tokenizer, frame):
             spans.append((text, n * frame, (n + 1) * frame))
             open_word = True
     return spans
-
-
-def _figure(width, height):
-    from matplotlib.figure import Figure
-
-    class NotebookFigure(Figure):
-        """A notebook shows it, which it does with a plain one only after pyplot is imported there."""
-
-        def _repr_png_(self):
-            file = io.BytesIO()
-            self.savefig(file, format="png")
-            return file.getvalue()
-
-    return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
 def _activations(model, audio):
@@ -260,7 +245,7 @@ def plot_tuning(trials, path=None):
     if not trials:
         raise ValueError("`plot_tuning` needs at least one trial. Received: none.")
     alphas, betas, rates = (np.array(column) for column in zip(*trials, strict=True))
-    figure = _figure(8, 6)
+    figure = notebook_figure(8, 6)
     axes = figure.subplots()
     columns, rows = np.unique(alphas), np.unique(betas)
     if len(columns) * len(rows) == len(trials):

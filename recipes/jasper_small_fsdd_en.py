@@ -1,0 +1,119 @@
+"""Spoken digits: the preset `jasper_small_fsdd_en`."""
+
+import os
+
+import keras
+
+from s2s_keras.applications import Jasper, SpeechClassifier
+from s2s_keras.data import (
+    Mixup,
+    NoiseAtSNR,
+    SpeedPerturbation,
+    TimeShift,
+    TimeStretch,
+    commands_dataset,
+    load_manifest,
+)
+from s2s_keras.layers import LogMelSpectrogram, SpecAugment
+from s2s_keras.training import Recipe, load_model
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SPEEDS = tuple(round(0.8 + 0.025 * n, 3) for n in range(19))  # 0.8 to 1.25
+SAMPLE_RATE = 8000
+DEV_TAKES = (5, 6, 7)
+
+
+class JasperSmallFSDD(Recipe):
+    """Two halvings of the frame rate (40 ms a frame) and three residual blocks of two plain convolutions."""
+
+    epochs = 25
+    batch_size = 32
+    learning_rate = 2e-3
+    monitor = "val_accuracy"
+    monitor_mode = "max"
+    data: str = "../shared/data/digits_fsdd"
+    noise: str = "../shared/data/noise_esc10/manifest_all.jsonl"
+    part: float = 1.0  # of the training utterances
+    width: float = 1.0
+    more: str = ""  # manifest of more digits to train on, of digits_an4.py
+    held_out: str = ""  # the name of a speaker: train on the other five, validate on this one
+    everything: bool = False  # takes 5 to 7 are no development set but trained on, too
+    start: str = ""  # run or preset whose weights to start from
+    regularize: bool = True
+
+    def model(self):
+        dropout = 0.1 if self.regularize else 0.0
+
+        def block(filters, kernel_size, dropout=dropout):
+            return (int(filters * self.width), kernel_size, dropout)
+
+        encoder = Jasper(
+            prologue=(block(96, 11, 0.0), block(128, 9)),
+            blocks=(block(128, 5),) * 3,
+            repeat=2,
+            epilogue=block(192, 1),
+            epilogue_dilation=1,
+            residual="plain",
+            include_top=False,
+            front_end=LogMelSpectrogram(sample_rate=SAMPLE_RATE, window_ms=25, name="front_end"),
+            spec_augment=SpecAugment(2, 12, 2, 10, name="spec_augment") if self.regularize else None,
+        )
+        model = SpeechClassifier(encoder, DIGITS, dropout=2 * dropout, name="jasper_small")
+        if self.start:
+            model.set_weights(load_model(self.start).get_weights())
+        return model
+
+    def utterances(self):
+        """Those to train on and those to validate on."""
+        utterances = load_manifest(f"{self.data}/manifest_train.jsonl")
+        if self.held_out:
+            test = load_manifest(f"{self.data}/manifest_test.jsonl")
+            train = [utterance for utterance in utterances if utterance.speaker != self.held_out]
+            return train, [utterance for utterance in utterances + test if utterance.speaker == self.held_out]
+        dev = [utterance for utterance in utterances if take(utterance) in DEV_TAKES]
+        return utterances if self.everything else [u for u in utterances if take(u) not in DEV_TAKES], dev
+
+    def training_data(self, model):
+        utterances = self.utterances()[0] + (load_manifest(self.more) if self.more else [])
+        data = commands_dataset(
+            utterances[:: round(1 / self.part)],
+            model.labels,
+            self.batch_size,
+            sample_rate=SAMPLE_RATE,
+            buckets=2,
+            shuffle=True,
+            seed=self.seed,
+            drop_remainder=True,
+            augmentation=(
+                SpeedPerturbation(SPEEDS),
+                TimeStretch(0.8, 1.25, frame_length=256, probability=0.5),
+                TimeShift(0.02, SAMPLE_RATE),
+                NoiseAtSNR(self.noise, snr_db=(5, 30), sample_rate=SAMPLE_RATE, probability=0.4),
+            ),
+        )
+        strength = 1.0 if self.regularize else 0.0
+        return Mixup(data, model.labels, 0.4 * strength, 0.1 * strength, probability=0.5, seed=self.seed)
+
+    def validation_data(self, model):
+        data = commands_dataset(self.utterances()[1], model.labels, self.batch_size, sample_rate=SAMPLE_RATE)
+        return Mixup(data, model.labels, alpha=0)
+
+    def loss(self):
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+
+    def metrics(self, model):
+        return ["accuracy"]
+
+    def optimizer(self, steps_per_epoch):
+        steps, warmup = self.epochs * steps_per_epoch, steps_per_epoch
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, max(steps - warmup, 1), warmup_target=self.learning_rate, warmup_steps=warmup
+        )
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=2e-2)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return optimizer
+
+
+def take(utterance):
+    """The number of a recording among those of its digit and speaker."""
+    return int(os.path.splitext(utterance.audio)[0].rpartition("_")[2])
