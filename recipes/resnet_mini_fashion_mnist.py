@@ -1,10 +1,22 @@
 """A small ResNet on Fashion-MNIST: the preset `resnet_mini_fashion_mnist`.
 
-The commands that made it, from the repository's root, with the Debian package dataset-fashion-mnist installed:
+The commands that made it and measured it, from the repository's root, with the Debian package dataset-fashion-mnist:
 
     export KERAS_BACKEND=tensorflow
-    s2s-keras train recipes/resnet_mini_fashion_mnist.py --output runs/fashion_mnist
+    recipe=recipes/resnet_mini_fashion_mnist.py
+    s2s-keras train $recipe --output runs/fashion_mnist
+    python $recipe --store runs/fashion_mnist --output s2s_keras/presets/resnet_mini_fashion_mnist
+    python $recipe --write-test runs/fashion_mnist_test
+    s2s-keras evaluate resnet_mini_fashion_mnist --manifest runs/fashion_mnist_test/manifest.jsonl --json
+
+The last 5,000 training pictures choose the epoch and are never trained on. Where the pictures are smallest most is
+computed per second: after one convolution on all 28 x 28 pixels the blocks work on 14 x 14 and 7 x 7. An epoch took
+three to five minutes on one core of a processor that had other things to do.
 """
+
+import argparse
+import json
+from pathlib import Path
 
 import keras
 
@@ -13,18 +25,20 @@ from s2s_keras.data import (
     FASHION_MNIST,
     FASHION_MNIST_LABELS,
     ImageDataset,
+    Mixup,
     RandomErasing,
     RandomFlip,
     RandomShift,
     load_fashion_mnist,
 )
-from s2s_keras.training import Recipe, distribution
+from s2s_keras.ops.images import write_image
+from s2s_keras.training import Recipe, distribution, load_model
 
 DEV = 5000  # the last training pictures, which choose
 
 
 class ResNetMiniFashionMNIST(Recipe):
-    """Nine convolutions of size 3, most of them at a quarter of the pixels."""
+    """Nine convolutions of size 3 and two projections."""
 
     epochs = 26
     batch_size = 128
@@ -33,18 +47,20 @@ class ResNetMiniFashionMNIST(Recipe):
     monitor_mode = "max"
     data: str = FASHION_MNIST
     part: float = 1.0  # of the training pictures
+    width: float = 1.0
     weight_decay: float = 5e-3
     label_smoothing: float = 0.1
+    mixup: float = 0.0
     erase: float = 0.5
     shift: int = 2
 
     def model(self):
         return ResNet(
             blocks=(2, 2),
-            filters=(64, 128),
+            filters=(int(64 * self.width), int(128 * self.width)),
             strides=(2, 2),
             bottleneck=False,
-            stem=(32, 3, 1),
+            stem=(int(32 * self.width), 3, 1),
             stem_pool=False,
             image_shape=(28, 28, 1),
             mean=72.94,
@@ -54,23 +70,23 @@ class ResNetMiniFashionMNIST(Recipe):
         )
 
     def training_data(self, model):
-        workers = {"num_shards": distribution.process_count(), "shard_index": distribution.process_index()}
         images, labels = load_fashion_mnist("train", self.data)
         count = int((len(labels) - DEV) * self.part)
-        return ImageDataset(
+        dataset = ImageDataset(
             images[:count],
             labels[:count],
             self.batch_size,
             augmentation=(RandomFlip(), RandomShift(self.shift), RandomErasing(self.erase)),
             shuffle=True,
             seed=self.seed,
-            num_classes=len(FASHION_MNIST_LABELS),
-            **workers,
+            num_shards=distribution.process_count(),
+            shard_index=distribution.process_index(),
         )
+        return Mixup(dataset, model.num_classes, self.mixup, self.label_smoothing, seed=self.seed)
 
     def validation_data(self, model):
         images, labels = load_fashion_mnist("train", self.data)
-        return ImageDataset(images[-DEV:], labels[-DEV:], 500, num_classes=len(FASHION_MNIST_LABELS))
+        return Mixup(ImageDataset(images[-DEV:], labels[-DEV:], 500), model.num_classes, alpha=0.0)
 
     def optimizer(self, steps_per_epoch):
         steps, warmup = self.epochs * steps_per_epoch, steps_per_epoch
@@ -82,7 +98,31 @@ class ResNetMiniFashionMNIST(Recipe):
         return optimizer
 
     def loss(self):
-        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
 
     def metrics(self, model):
         return ["accuracy"]
+
+
+def write_test(folder, data=FASHION_MNIST):
+    """The test pictures as files, and their manifest."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for n, (image, label) in enumerate(zip(*load_fashion_mnist("test", data), strict=True)):
+        write_image(folder / f"{n:04d}.png", image)
+        rows.append(json.dumps({"image_filepath": f"{n:04d}.png", "label": FASHION_MNIST_LABELS[label]}))
+    (folder / "manifest.jsonl").write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="What the recipe needs besides training.")
+    parser.add_argument("--store", help="run whose best weights become the preset")
+    parser.add_argument("--output", help="folder of the preset")
+    parser.add_argument("--write-test", help="folder for the test pictures and their manifest")
+    parser.add_argument("--data", default=FASHION_MNIST, help="folder of Fashion-MNIST's four files")
+    arguments = parser.parse_args()
+    if arguments.store:
+        load_model(arguments.store).save_to_preset(arguments.output, half_precision=True)
+    if arguments.write_test:
+        write_test(arguments.write_test, arguments.data)

@@ -1,12 +1,13 @@
 import importlib.util
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from s2s_keras.data import Utterance
+from s2s_keras.data import Utterance, load_image_manifest
 from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
@@ -56,6 +57,27 @@ def test_recipe_of_commands_has_a_network_and_batches(name, corpus, part, classe
     assert model.classify(inputs["audio"][0]).label in model.labels
     assert type(recipe.loss()).__name__ == "CategoricalCrossentropy"
     assert recipe.optimizer(len(labels)).weight_decay == 2e-2
+
+
+def test_recipe_of_pictures_has_a_network_and_batches(tmp_path):
+    path = RECIPES / "resnet_mini_fashion_mnist.py"
+    for split, count in (("train", 5064), ("t10k", 3)):
+        for kind, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
+            header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+            (tmp_path / f"{split}-{kind}-ubyte").write_bytes(header + bytes(np.prod(shape)))
+    recipe = load_recipe(path, {"data": str(tmp_path), "width": 0.25, "batch_size": 32, "mixup": 0.2})
+    model = recipe.model()
+    assert model.count_params() == 42_210
+    training, validation = recipe.training_data(model), recipe.validation_data(model)
+    assert (len(training), len(validation)) == (2, 10)
+    pixels, labels = training.batch(0, 0)
+    assert pixels.shape == (32, 28, 28, 1) and pixels.max() > 0.0  # erased; the pictures are black
+    np.testing.assert_allclose(labels[:, 0], 0.91, atol=1e-6)
+    spec = importlib.util.spec_from_file_location("fashion_mnist", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.write_test(tmp_path / "test", tmp_path)
+    assert load_image_manifest(tmp_path / "test" / "manifest.jsonl", model.labels)[1].tolist() == [0, 0, 0]
 
 
 def test_held_out_speakers_are_not_trained_on(shared):

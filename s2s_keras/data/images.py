@@ -16,7 +16,7 @@ BALANCES = (None, "order", "weights")
 class ImageDataset(EpochDataset):
     """Batches of pictures and their classes, read and augmented by threads. Pass `for_fit()` to `fit`.
 
-    What is in a batch depends on the seed, the epoch and the picture only.
+    What is in a batch depends on the seed, the epoch and the picture only. `Mixup` makes soft labels of the classes.
 
     Args:
         images: uint8 or float array (N, H, W, C) of pixels from 0 to 255, or list of paths of pictures.
@@ -28,8 +28,6 @@ class ImageDataset(EpochDataset):
         shuffle: bool, whether every epoch has another order; what does not fill a batch is left out then, as it is with
             several workers. Default False.
         seed: int, of order and augmentation. Default 0.
-        num_classes: int or None. A number makes labels one-hot, float32 (B, num_classes), as label smoothing needs
-            them. Default None: int32 (B,).
         balance: for classes of different size: "order" shows every class equally often in an epoch, with repetitions;
             "weights" gives each picture a weight, float32 (B,), so that every class counts the same; None does neither.
         report: `SkipReport` that counts pictures that cannot be read, which their batches then lack; or None to raise.
@@ -57,7 +55,6 @@ class ImageDataset(EpochDataset):
         augmentation=(),
         shuffle=False,
         seed=0,
-        num_classes=None,
         balance=None,
         report=None,
         num_shards=1,
@@ -72,7 +69,6 @@ class ImageDataset(EpochDataset):
         self.augmentation = tuple(augmentation)
         self.shuffle = shuffle
         self.seed = seed
-        self.num_classes = num_classes
         self.balance = balance
         self.report = report
         self.num_shards = num_shards
@@ -92,11 +88,8 @@ class ImageDataset(EpochDataset):
             )
         if self.image_shape is None:
             raise ValueError("Pictures from files need `image_shape`, the one that they have in a batch.")
-        classes = self.num_classes or self.labels.max() + 1
-        if self.labels.min() < 0 or self.labels.max() >= classes:
-            raise ValueError(
-                f"Classes are from 0 to {classes - 1}. Received: {self.labels.min()} to {self.labels.max()}."
-            )
+        if self.labels.min() < 0:
+            raise ValueError(f"Classes are numbers of at least 0. Received: {self.labels.min()}.")
         if self.balance not in BALANCES or self.batch_size < 1 or not 0 <= self.shard_index < self.num_shards:
             raise ValueError(
                 '`balance` is "order", "weights" or None, `batch_size` at least 1, `shard_index` from 0 to '
@@ -121,7 +114,7 @@ class ImageDataset(EpochDataset):
             index: int, from 0 to `len(self) - 1`.
 
         Returns:
-            Tuple of pixels, float32 (B, *image_shape), and labels; with `balance="weights"` also weights.
+            Tuple of pixels, float32 (B, *image_shape), and classes, int32 (B,); with `balance="weights"` also weights.
         """
         members = self._members(epoch, index)
         pictures = self._from_pool(epoch, index) if self.from_files else [self._load(epoch, *m) for m in members]
@@ -132,8 +125,6 @@ class ImageDataset(EpochDataset):
             )
         labels = self.labels[[members[n][0] for n in kept]]
         weights = () if self.balance != "weights" else (self._weights[labels].astype("float32"),)
-        if self.num_classes is not None:
-            labels = np.eye(self.num_classes, dtype="float32")[labels]
         return np.stack([pictures[n] for n in kept]), labels, *weights
 
     def element_spec(self):
@@ -141,8 +132,6 @@ class ImageDataset(EpochDataset):
         import tensorflow as tf
 
         labels = tf.TensorSpec((None,), "int32")
-        if self.num_classes is not None:
-            labels = tf.TensorSpec((None, self.num_classes), "float32")
         weights = () if self.balance != "weights" else (tf.TensorSpec((None,), "float32"),)
         return tf.TensorSpec((None, *self.image_shape), "float32"), labels, *weights
 

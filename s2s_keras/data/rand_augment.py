@@ -1,6 +1,7 @@
 """Random changes of colour and shape, a few at a time."""
 
 import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
 
 ENHANCE = ("Brightness", "Color", "Contrast", "Sharpness")
 FILL = 128  # what comes in at the sides
@@ -45,8 +46,6 @@ class RandAugment:
         self.strength = strength
 
     def __call__(self, pixels, rng):
-        from PIL import Image
-
         pixels = np.clip(np.round(pixels), 0.0, 255.0).astype("uint8")
         gray = pixels.shape[-1] == 1
         image = Image.fromarray(pixels[..., 0] if gray else pixels)
@@ -60,8 +59,6 @@ class RandAugment:
 
 def _enhance(name):
     def change(image, amount):
-        from PIL import ImageEnhance
-
         return getattr(ImageEnhance, name)(image).enhance(1.0 + 0.9 * amount)
 
     return change
@@ -71,8 +68,6 @@ def _affine(matrix):
     """A change that reads pixel (x, y), counted from the middle, from where a matrix (2, 3) says."""
 
     def change(image, amount):
-        from PIL import Image
-
         width, height = image.size
         a = np.array(matrix(amount, width, height), "float64")
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
@@ -89,20 +84,14 @@ def _rotation(amount, width, height):
 
 
 def _posterize(image, amount):
-    from PIL import ImageOps
-
     return ImageOps.posterize(image, 8 - round(4 * abs(amount)))
 
 
 def _solarize(image, amount):
-    from PIL import ImageOps
-
     return ImageOps.solarize(image, 256 - round(256 * abs(amount)))
 
 
 def _equalize(image, amount):
-    from PIL import ImageOps
-
     return ImageOps.equalize(image)
 
 

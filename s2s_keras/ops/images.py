@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+from PIL import Image, ImageOps
 
 GRAY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R 601, as Pillow and JPEG
 
@@ -19,7 +20,6 @@ def read_image(path, channels=3):
 
     Raises:
         ValueError: there is no such file, or it is no picture or damaged.
-        ImportError: Pillow is not installed.
 
     Example:
 
@@ -29,7 +29,6 @@ def read_image(path, channels=3):
     >>> read_image(path, channels=1)[..., 0].tolist()
     [[0.0, 255.0]]
     """
-    Image, ImageOps = _pillow()
     try:
         with Image.open(path) as image:
             image = ImageOps.exif_transpose(image)
@@ -51,7 +50,6 @@ def read_image(path, channels=3):
 
 def write_image(path, pixels):
     """Writes (H, W), (H, W, 1) or (H, W, 3) pixels from 0 to 255 to a file, whose name says the format."""
-    Image, _ = _pillow()
     pixels = np.clip(np.round(np.asarray(pixels)), 0, 255).astype("uint8")
     Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels).save(path)
 
@@ -81,7 +79,6 @@ def resize(pixels, height, width):
     """
     if pixels.shape[:2] == (height, width):
         return pixels
-    Image, _ = _pillow()
     pixels = np.asarray(pixels, "float32")
     planes = [
         np.asarray(Image.fromarray(np.ascontiguousarray(pixels[..., c])).resize((width, height), Image.BILINEAR))
@@ -107,11 +104,3 @@ def center_crop(pixels, height, width):
     """The middle of a picture (H, W, C) that is at least as large."""
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     return pixels[top : top + height, left : left + width]
-
-
-def _pillow():
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError('Pictures need Pillow: pip install "s2s_keras[images]".') from error
-    return Image, ImageOps
