@@ -67,7 +67,7 @@ def test_recipe_of_pictures_has_a_network_and_batches(tmp_path):
             (tmp_path / f"{split}-{kind}-ubyte").write_bytes(header + bytes(np.prod(shape)))
     recipe = load_recipe(path, {"data": str(tmp_path), "width": 0.25, "batch_size": 32, "mixup": 0.2})
     model = recipe.model()
-    assert model.count_params() == 42_210
+    assert model.count_params() == 42_162
     training, validation = recipe.training_data(model), recipe.validation_data(model)
     assert (len(training), len(validation)) == (2, 10)
     pixels, labels = training.batch(0, 0)
