@@ -77,6 +77,9 @@ class SpeechClassifier(Classifier):
             encoder = as_object(encoder)
             encoder = encoder if isinstance(encoder, Application) else [as_object(layer) for layer in encoder]
         if isinstance(encoder, Application):
+            dtype = keras.dtype_policies.get(dtype or encoder.dtype_policy)
+            if encoder.dtype_policy != dtype:
+                encoder = encoder._copy(dtype=dtype)
             front_end, inputs = encoder.front_end, audio_inputs()
             encoded = encoder(inputs)
         else:

@@ -1,3 +1,4 @@
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -57,6 +58,25 @@ def test_an_encoder_becomes_a_classifier_with_its_weights():
     classifier.fit(inputs, np.array([1]), verbose=0)
     for weight, old in zip(values(recognizer.weights), before, strict=True):
         np.testing.assert_array_equal(weight, old)
+
+
+def test_a_dtype_is_that_of_the_encoder_too(tmp_path):
+    model = small_jasper().as_classifier(("a", "b"))
+    model.save_to_preset(tmp_path / "half", half_precision=True)
+    model.save_to_preset(tmp_path / "full")
+    kinds = {}
+    with h5py.File(tmp_path / "half" / "model.weights.h5") as file:
+        file.visititems(lambda name, x: kinds.update({name: x.dtype.name}) if getattr(x, "ndim", 0) == 3 else None)
+    assert len(kinds) == 4 and set(kinds.values()) == {"float16"}
+    again = Application.from_preset(tmp_path / "half")
+    assert {w.dtype for w in again.trainable_weights} == {"float32"}
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    mixed = Application.from_preset(tmp_path / "full", dtype="mixed_bfloat16")
+    assert mixed.encoder.get_layer("block_0").compute_dtype == "bfloat16"
+    assert mixed.encoder.front_end.compute_dtype == "float32"
+    inner = Jasper(blocks=((8, 3, 0.0),), repeat=1, dtype="mixed_bfloat16", include_top=False, **SMALL)
+    assert SpeechClassifier(inner, num_classes=2).encoder is inner
 
 
 def test_wrong_labels_are_one_sentence():
