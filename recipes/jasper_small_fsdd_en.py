@@ -6,6 +6,7 @@ import keras
 
 from s2s_keras.applications import Jasper, SpeechClassifier
 from s2s_keras.data import (
+    Equalizer,
     Mixup,
     NoiseAtSNR,
     SpeedPerturbation,
@@ -90,7 +91,9 @@ class JasperSmallFSDD(Recipe):
                 SpeedPerturbation(SPEEDS),
                 TimeStretch(0.8, 1.25, frame_length=256, probability=0.3),
                 TimeShift(0.05, SAMPLE_RATE),
-                NoiseAtSNR(self.noise, snr_db=(5, 30), sample_rate=SAMPLE_RATE, probability=0.4),
+                NoiseAtSNR(self.noise, snr_db=(5, 30), sample_rate=SAMPLE_RATE, probability=0.3),
+                NoiseAtSNR(snr_db=(5, 30), probability=0.5),
+                Equalizer(max_db=12.0, probability=0.8),
             ),
         )
         return Mixup(

@@ -1,7 +1,7 @@
 """From files to batches: manifests, decoding, checks, bucketing and augmentation of audio and pictures."""
 
 from s2s_keras.data.an4 import load_an4
-from s2s_keras.data.augmentation import Augmentation, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift
+from s2s_keras.data.augmentation import Augmentation, Equalizer, Gain, NoiseAtSNR, SpeedPerturbation, TimeShift
 from s2s_keras.data.batches import SpeechDataset
 from s2s_keras.data.bucketing import BatchPlan, ShardShuffle, bucket_boundaries
 from s2s_keras.data.checking import AudioReader, Example, Limits, SkipReport, check_utterances
@@ -35,6 +35,7 @@ __all__ = [
     "CIFAR10_LABELS",
     "CenterCrop",
     "EpochDataset",
+    "Equalizer",
     "Example",
     "FASHION_MNIST",
     "FASHION_MNIST_LABELS",

@@ -172,6 +172,40 @@ class Gain(Augmentation):
         return audio * np.float32(10.0 ** (rng.uniform(self.low, self.high) / 20.0))
 
 
+class Equalizer(Augmentation):
+    """Colours the recording as another microphone or room would: a smooth random gain over the frequencies.
+
+    Args:
+        max_db: float, decibels. The gain at each of `num_points` frequencies is drawn between minus and plus this much,
+            and runs straight from one to the next. Default 10.
+        num_points: int, frequencies from 0 to half the sample rate, at equal distances. Default 5.
+        probability: float. Default 1.
+
+    Example:
+
+    >>> tone = np.sin(0.5 * np.pi * np.arange(800, dtype="float32"))
+    >>> louder = Equalizer(max_db=6.0)(tone, np.random.default_rng(0))
+    >>> bool(0.5 < np.abs(louder).max() < 2.0)
+    True
+    """
+
+    def __init__(self, max_db=10.0, num_points=5, probability=1.0):
+        super().__init__(probability)
+        if max_db < 0 or num_points < 2:
+            raise ValueError(
+                "An equalizer needs max_db of at least 0 and two points or more. Received: "
+                f"max_db={max_db}, num_points={num_points}."
+            )
+        self.max_db = max_db
+        self.num_points = num_points
+
+    def change(self, audio, rng):
+        spectrum = np.fft.rfft(audio)
+        points = np.linspace(0.0, len(spectrum) - 1.0, self.num_points)
+        gain = np.interp(np.arange(len(spectrum)), points, rng.uniform(-self.max_db, self.max_db, self.num_points))
+        return np.fft.irfft(spectrum * 10.0 ** (gain / 20.0), n=len(audio)).astype("float32")
+
+
 class TimeShift(Augmentation):
     """Starts the recording a little earlier or later, so that frames fall on other samples.
 

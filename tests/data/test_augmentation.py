@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from s2s_keras.data import Augmentation, Gain, NoiseAtSNR, PitchShift, SpeedPerturbation, TimeShift, TimeStretch
+from s2s_keras.data import (
+    Augmentation,
+    Equalizer,
+    Gain,
+    NoiseAtSNR,
+    PitchShift,
+    SpeedPerturbation,
+    TimeShift,
+    TimeStretch,
+)
 
 RATE = 16000
 
@@ -154,6 +163,18 @@ def test_gain_stays_in_its_range():
     assert -12.01 < min(decibels) < -10 and 5 < max(decibels) < 6.01
 
 
+def test_an_equalizer_changes_each_frequency_by_one_gain_within_its_range():
+    generator, change = rng(), Equalizer(max_db=9.0, num_points=3)
+    decibels = []
+    for frequency in (50.0, 2000.0, 4000.0, 7900.0):
+        for _ in range(50):
+            changed = change(tone(0.1, frequency), generator)
+            assert changed.shape == (1600,) and pitch(changed) == pytest.approx(frequency, abs=20)
+            decibels.append(20 * np.log10(np.abs(changed[400:1200]).max() / np.abs(tone(0.1, frequency)).max()))
+    assert -9.1 < min(decibels) < -6 and 6 < max(decibels) < 9.1
+    np.testing.assert_allclose(Equalizer(max_db=0.0)(tone(0.1), rng()), tone(0.1), atol=1e-6)
+
+
 def test_shift_moves_in_both_directions_and_keeps_the_length():
     audio = np.arange(1, 101, dtype="float32")
     generator, change = rng(), TimeShift(max_shift=3 / RATE)
@@ -175,6 +196,7 @@ ALL = [
     NoiseAtSNR(probability=0.5),
     NoiseAtSNR([np.ones(50, "float32")], probability=0.5),
     Gain(probability=0.5),
+    Equalizer(probability=0.5),
     TimeShift(probability=0.5),
 ]
 
@@ -194,6 +216,8 @@ def test_same_generator_same_audio_and_the_input_stays(change):
     "make, message",
     [
         (lambda: Gain(probability=1.5), "probability lies in"),
+        (lambda: Equalizer(-1.0), "max_db of at least 0"),
+        (lambda: Equalizer(num_points=1), "num_points=1"),
         (lambda: Gain(3, -3), "low <= high"),
         (lambda: SpeedPerturbation(()), "must be above 0"),
         (lambda: SpeedPerturbation((0.9, 0.0)), "must be above 0"),
