@@ -1,7 +1,8 @@
 """Keyword spotting on a stream: what a threshold misses, what it hears that nobody said, and what listening costs.
 
-    python benchmarks/keyword_spotting.py --preset NAME --keywords MANIFEST [--speech MANIFEST] [--noise MANIFEST]
-        [--minutes 10] [--snr 15] [--step 0.1] [--smoothing 0.3] [--picture FILE] [--smoke]
+    python benchmarks/keyword_spotting.py --preset NAME --keywords MANIFEST [--speech MANIFEST]
+        [--noise MANIFEST [--fold 5]] [--minutes 10] [--snr 15] [--step 0.1] [--smoothing 0.3]
+        [--picture FILE] [--smoke]
 
 The stream has a keyword of the manifest about every six seconds and, if given, as many utterances of other speech
 between them, over recordings of noise, `--snr` decibels below the keywords. What is detected within half a second after
@@ -9,6 +10,7 @@ a keyword counts as that keyword. The network listens once; every threshold is a
 """
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -29,6 +31,7 @@ def main():
     parser.add_argument("--keywords", type=Path)
     parser.add_argument("--speech", type=Path)
     parser.add_argument("--noise", type=Path)
+    parser.add_argument("--fold", type=int, help='of the noise: only lines of the manifest with this "fold"')
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--snr", type=float, default=15.0)
     parser.add_argument("--step", type=float, default=0.1)
@@ -61,8 +64,6 @@ def main():
 
 
 def smoke(arguments):
-    import json
-
     import keras
     import soundfile
 
@@ -90,11 +91,19 @@ def make_stream(model, arguments):
             other = level(reader(speech[rng.integers(len(speech))]))[: int(2.5 * rate)]
             put(audio, other, int((n + rng.uniform(0.5, 0.58)) * EVERY * rate))
     if arguments.noise:
-        noise = [reader(utterance) for utterance in rng.permutation(load_manifest(arguments.noise))]
+        noise = [reader(utterance) for utterance in rng.permutation(noises(arguments))]
         noise = np.concatenate([x / max(np.sqrt(np.mean(x**2)), 1e-4) for x in noise])
         noise = np.resize(noise, len(audio))
         audio += 0.1 * 10 ** (-arguments.snr / 20) * noise
     return np.clip(audio, -1, 1), references
+
+
+def noises(arguments):
+    utterances = load_manifest(arguments.noise)
+    if arguments.fold is None:
+        return utterances
+    lines = arguments.noise.read_text(encoding="utf-8").splitlines()
+    return [utterance for utterance in utterances if json.loads(lines[utterance.line - 1])["fold"] == arguments.fold]
 
 
 def level(samples):

@@ -1,18 +1,22 @@
-"""Arabic commands: the preset `jasper_small_asc_arabic`."""
+"""Arabic commands: the preset `jasper_small_asc_arabic`.
+
+The commands that made it, from the repository's root, with the corpora in ../shared/data:
+
+    export KERAS_BACKEND=tensorflow
+    recipe=recipes/jasper_small_asc_arabic.py
+    s2s-keras train $recipe --output runs/arabic_1 --epochs 45
+    s2s-keras train $recipe --output runs/arabic_2 --epochs 14 --set start=runs/arabic_1 --set everything=yes \
+        --set learning_rate=1e-3 --set monitor=loss --set monitor_mode=min
+
+The first run never trains on the six speakers of the development set, of whose commands it tells 97.0 %. The second
+goes on with them. They took about 45 and 20 minutes on one core of a processor that had other things to do.
+"""
 
 import keras
 
 from s2s_keras.applications import Jasper, SpeechClassifier
-from s2s_keras.data import (
-    Mixup,
-    NoiseAtSNR,
-    PitchShift,
-    SpeedPerturbation,
-    TimeShift,
-    commands_dataset,
-    load_manifest,
-)
-from s2s_keras.layers import LogMelSpectrogram, SpecAugment
+from s2s_keras.data import Mixup, NoiseAtSNR, SpeedPerturbation, TimeShift, commands_dataset, load_manifest
+from s2s_keras.layers import SpecAugment
 from s2s_keras.training import Recipe, load_model
 
 SPEEDS = tuple(round(0.85 + 0.025 * n, 3) for n in range(13))  # 0.85 to 1.15
@@ -32,11 +36,10 @@ class JasperSmallASC(Recipe):
     width: float = 1.0
     everything: bool = False  # train on the development set, too
     start: str = ""  # run or preset whose weights to start from
-    pitch: float = 0.0  # how often the pitch is shifted on its own
-    strength: float = 1.0  # of the regularization: 0 is none
+    regularize: bool = True
 
     def model(self):
-        strength, dropout = self.strength, 0.1 * self.strength
+        dropout = 0.1 if self.regularize else 0.0
 
         def block(filters, kernel_size, dropout=dropout):
             return (int(filters * self.width), kernel_size, dropout)
@@ -49,8 +52,7 @@ class JasperSmallASC(Recipe):
             epilogue_dilation=1,
             residual="plain",
             include_top=False,
-            front_end=LogMelSpectrogram(window_ms=25, floor=1e-5, normalization="global", name="front_end"),
-            spec_augment=SpecAugment(2, round(12 * strength), 2, round(15 * strength), name="spec_augment"),
+            spec_augment=SpecAugment(2, 12, 2, 15, name="spec_augment") if self.regularize else None,
         )
         model = SpeechClassifier(encoder, self.labels(), dropout=2 * dropout, name="jasper_small")
         if self.start:
@@ -73,14 +75,12 @@ class JasperSmallASC(Recipe):
             drop_remainder=True,
             augmentation=(
                 SpeedPerturbation(SPEEDS),
-                PitchShift(-3, 3, frame_length=512, probability=self.pitch),
                 TimeShift(0.1),
                 NoiseAtSNR(self.noise, snr_db=(5, 30), probability=0.4),
             ),
         )
-        return Mixup(
-            data, model.labels, 0.4, 0.1 * self.strength, probability=min(0.5 * self.strength, 1.0), seed=self.seed
-        )
+        strength = 1.0 if self.regularize else 0.0
+        return Mixup(data, model.labels, 0.4 * strength, 0.1 * strength, probability=0.5, seed=self.seed)
 
     def validation_data(self, model):
         data = commands_dataset(f"{self.data}/manifest_dev.jsonl", model.labels, self.batch_size)

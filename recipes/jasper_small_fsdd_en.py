@@ -39,6 +39,7 @@ class JasperSmallFSDD(Recipe):
     more: str = ""  # manifest of more digits to train on, of digits_an4.py
     held_out: str = ""  # the name of a speaker: train on the other five, validate on this one
     everything: bool = False  # takes 5 to 7 are no development set but trained on, too
+    other_voices: bool = False  # augment as for speakers and microphones that were not heard in training
     start: str = ""  # run or preset whose weights to start from
     strength: float = 0.3  # of the regularization: 0 is none
 
@@ -87,17 +88,26 @@ class JasperSmallFSDD(Recipe):
             shuffle=True,
             seed=self.seed,
             drop_remainder=True,
-            augmentation=(
-                SpeedPerturbation(SPEEDS),
-                TimeStretch(0.8, 1.25, frame_length=256, probability=0.3),
-                TimeShift(0.05, SAMPLE_RATE),
-                NoiseAtSNR(self.noise, snr_db=(5, 30), sample_rate=SAMPLE_RATE, probability=0.3),
-                NoiseAtSNR(snr_db=(5, 30), probability=0.5),
-                Equalizer(max_db=12.0, probability=0.8),
-            ),
+            augmentation=self.augmentation(),
         )
         return Mixup(
             data, model.labels, 0.4, 0.1 * self.strength, probability=min(0.5 * self.strength, 1.0), seed=self.seed
+        )
+
+    def augmentation(self):
+        shift, noise = (
+            TimeShift(0.05, SAMPLE_RATE),
+            NoiseAtSNR(self.noise, (5, 30), sample_rate=SAMPLE_RATE, probability=0.3),
+        )
+        if not self.other_voices:
+            return SpeedPerturbation((0.9, 0.95, 1.0, 1.05, 1.1)), shift, noise
+        return (
+            SpeedPerturbation(SPEEDS),
+            TimeStretch(0.8, 1.25, frame_length=256, probability=0.3),
+            shift,
+            noise,
+            NoiseAtSNR(snr_db=(5, 30), probability=0.5),
+            Equalizer(max_db=12.0, probability=0.8),
         )
 
     def validation_data(self, model):

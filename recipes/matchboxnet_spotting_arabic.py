@@ -2,13 +2,16 @@
 
 The commands that made it, from the repository's root:
 
-    s2s-keras train recipes/matchboxnet_spotting_arabic.py --output runs/spotting --epochs 40
-    s2s-keras export ...
+    export KERAS_BACKEND=tensorflow
+    s2s-keras train recipes/matchboxnet_spotting_arabic.py --output runs/spotting --epochs 26
 
 Forty commands, `_silence_` and `_unknown_`: seconds of environmental noise (folds 1 to 4 of ESC-10; the fifth is there
 to measure on) and of other speech (AN4 and Kathleen, English), as many together as of five commands. Half of all
 recordings have noise under them.
 """
+
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,7 +25,7 @@ SPEEDS = tuple(round(0.85 + 0.025 * n, 3) for n in range(13))  # 0.85 to 1.15
 
 
 class MatchboxNetSpotting(Recipe):
-    epochs = 40
+    epochs = 26
     batch_size = 64
     learning_rate = 3e-3
     monitor = "val_accuracy"
@@ -44,12 +47,9 @@ class MatchboxNetSpotting(Recipe):
         return sorted({utterance.text for utterance in load_manifest(manifest)})
 
     def noise(self, folds):
-        import json
-
-        lines = open(f"{self.data}/noise_esc10/manifest_all.jsonl", encoding="utf-8").read().splitlines()
-        rows = [json.loads(line) for line in lines]
-        utterances = load_manifest(f"{self.data}/noise_esc10/manifest_all.jsonl")
-        return [u for u, row in zip(utterances, rows, strict=True) if row["fold"] in folds]
+        manifest = Path(f"{self.data}/noise_esc10/manifest_all.jsonl")
+        rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        return [u for u, row in zip(load_manifest(manifest), rows, strict=True) if row["fold"] in folds]
 
     def seconds_of(self, utterances, label, count, rng):
         """Single seconds of recordings, as utterances of a class."""
