@@ -8,7 +8,7 @@ import typer
 from s2s_keras.cli.app import BatchSizeOption, JsonOption, app
 from s2s_keras.cli.transcription import ENDINGS, find_files
 
-DEFAULT_CLASSIFIER = "matchboxnet_fsdd"
+DEFAULT_CLASSIFIER = "jasper_small_fsdd_en"
 
 
 @app.command()
