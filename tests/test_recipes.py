@@ -38,8 +38,8 @@ def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
 @pytest.mark.parametrize(
     ("name", "corpus", "part", "classes", "parameters"),
     [
-        ("jasper_small_asc_arabic", "commands_arabic_asc", "0.005", 40, 103816),
-        ("jasper_small_fsdd_en", "digits_fsdd", "0.02", 10, 56458),
+        ("jasper_small_asc_arabic", "commands_arabic_asc", "0.005", 40, 112072),
+        ("jasper_small_fsdd_en", "digits_fsdd", "0.02", 10, 72106),
     ],
 )
 def test_recipe_of_commands_has_a_network_and_batches(name, corpus, part, classes, parameters, shared):
