@@ -31,6 +31,7 @@ class TestCifarNV(ImageTestCase):
     encoder_shape = (None, 8, 8, 6)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on every backend")
 def test_sizes_of_the_originals_networks():
     assert count_parameters(AlexNet, num_classes=1000) == 61_100_840
     assert count_parameters(CifarNV, num_classes=10) == 2_617_994
@@ -130,3 +131,23 @@ def test_layers_and_models_become_classifiers(tmp_path):
         each.save(tmp_path / "model.keras")
         for again in (Application.from_preset(tmp_path / "preset"), keras.models.load_model(tmp_path / "model.keras")):
             np.testing.assert_array_equal(again.predict_on_batch(x), each.predict_on_batch(x))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow exports")
+@pytest.mark.parametrize("int8, tolerance", [(False, 1e-5), (True, 0.1)])
+def test_exported_models_take_pixels(int8, tolerance, tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    case = TestCifarNV()
+    model, x = case.make(), case.inputs()
+    model.export(tmp_path / "model.tflite", format="litert", int8=int8)
+    interpreter = Interpreter(str(tmp_path / "model.tflite"))
+    signature = interpreter.get_signature_list()["serving_default"]
+    assert signature == {"inputs": ["image"], "outputs": ["logits"]}
+    index = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(index, x.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(index, x)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, model.predict_on_batch(x), rtol=0, atol=tolerance)
