@@ -2,11 +2,12 @@
 
 The command that made it, from the repository's root, with the corpora in ../shared/data:
 
-    KERAS_BACKEND=jax s2s-keras train recipes/jasper_small_fsdd_en.py --output runs/fsdd --epochs 40 --set everything=yes
+    export KERAS_BACKEND=jax
+    s2s-keras train recipes/jasper_small_fsdd_en.py --output runs/fsdd --epochs 40 --set everything=yes
 
-It was chosen by a run of 14 epochs without `everything`, which holds takes 5 to 7 out. For speakers that it has not heard
-`--set other_voices=yes --set strength=1`, more digits (`--set more=FILE`, see `digits_an4.py`) and `--set held_out=NAME`
-are there; what they give is not good enough yet: 71 to 94 %, by the speaker.
+It was chosen by a run of 14 epochs without `everything`, which holds takes 5 to 7 out. For speakers that were not heard
+there are `--set other_voices=yes --set strength=1`, more digits (`--set more=FILE`, see `digits_an4.py`) and
+`--set held_out=NAME`; what they give is not good enough yet: 71 to 94 %, by the speaker.
 """
 
 import os
