@@ -7,8 +7,8 @@ The command that made it, from the repository's root, with the corpora in ../sha
 
 It was chosen by a run of 14 epochs without `everything`, which holds takes 5 to 7 out. For speakers that were not heard
 there are `--set other_voices=yes --set strength=1`, more digits (`--set more=FILE`, see `digits_an4.py`) and
-`--set held_out=NAME`; what they give is not good enough yet: three of the six speakers, held out with earlier settings of
-augmentation, had 71, 78 and 94 % of their digits told.
+`--set held_out=NAME`; what they give is not good enough yet: three of the six speakers, held out with earlier settings
+of augmentation, had 71, 78 and 94 % of their digits told.
 """
 
 import os
