@@ -33,7 +33,7 @@ class MatchboxNet(SpeechClassifier):
     Example:
 
     >>> MatchboxNet(labels=("no", "yes")).count_params()
-    91018
+    91074
 
     Reference:
         - [MatchboxNet](https://arxiv.org/abs/2004.08531). Batch normalization and the mean over time count real frames

@@ -42,7 +42,7 @@ class RandomShift:
 
     Example:
 
-    >>> shifted = RandomShift(1)(np.ones((4, 4, 1)), np.random.default_rng(1))
+    >>> shifted = RandomShift(1)(np.ones((4, 4, 1)), np.random.default_rng(0))
     >>> shifted.shape, float(shifted.sum())
     ((4, 4, 1), 12.0)
 

@@ -74,8 +74,8 @@ def resize(pixels, height, width):
 
     Example:
 
-    >>> resize(np.array([[[0.0], [100.0], [200.0], [100.0]]]), 1, 2).round(1)[0, :, 0].tolist()
-    [71.4, 128.6]
+    >>> resize(np.array([[[0.0], [100.0], [200.0], [100.0]]]), 1, 2).round()[0, :, 0].tolist()
+    [71.0, 143.0]
     """
     if pixels.shape[:2] == (height, width):
         return pixels
