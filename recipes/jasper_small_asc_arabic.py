@@ -16,7 +16,7 @@ import keras
 
 from s2s_keras.applications import Jasper, SpeechClassifier
 from s2s_keras.data import Mixup, NoiseAtSNR, SpeedPerturbation, TimeShift, commands_dataset, load_manifest
-from s2s_keras.layers import SpecAugment
+from s2s_keras.layers import LogMelSpectrogram, SpecAugment
 from s2s_keras.training import Recipe, load_model
 
 SPEEDS = tuple(round(0.85 + 0.025 * n, 3) for n in range(13))  # 0.85 to 1.15
@@ -36,10 +36,10 @@ class JasperSmallASC(Recipe):
     width: float = 1.0
     everything: bool = False  # train on the development set, too
     start: str = ""  # run or preset whose weights to start from
-    regularize: bool = True
+    strength: float = 0.5  # of the regularization: 0 is none
 
     def model(self):
-        dropout = 0.1 if self.regularize else 0.0
+        strength, dropout = self.strength, 0.1 * self.strength
 
         def block(filters, kernel_size, dropout=dropout):
             return (int(filters * self.width), kernel_size, dropout)
@@ -52,7 +52,8 @@ class JasperSmallASC(Recipe):
             epilogue_dilation=1,
             residual="plain",
             include_top=False,
-            spec_augment=SpecAugment(2, 12, 2, 15, name="spec_augment") if self.regularize else None,
+            front_end=LogMelSpectrogram(window_ms=25, floor=1e-5, normalization="global", name="front_end"),
+            spec_augment=SpecAugment(2, round(12 * strength), 2, round(15 * strength), name="spec_augment"),
         )
         model = SpeechClassifier(encoder, self.labels(), dropout=2 * dropout, name="jasper_small")
         if self.start:
@@ -79,8 +80,9 @@ class JasperSmallASC(Recipe):
                 NoiseAtSNR(self.noise, snr_db=(5, 30), probability=0.4),
             ),
         )
-        strength = 1.0 if self.regularize else 0.0
-        return Mixup(data, model.labels, 0.4 * strength, 0.1 * strength, probability=0.5, seed=self.seed)
+        return Mixup(
+            data, model.labels, 0.4, 0.1 * self.strength, probability=min(0.5 * self.strength, 1.0), seed=self.seed
+        )
 
     def validation_data(self, model):
         data = commands_dataset(f"{self.data}/manifest_dev.jsonl", model.labels, self.batch_size)
