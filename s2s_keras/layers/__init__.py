@@ -15,6 +15,7 @@ from s2s_keras.layers.masked_batch_normalization import MaskedBatchNormalization
 from s2s_keras.layers.masked_conv1d import MaskedConv1D
 from s2s_keras.layers.masked_conv2d import MaskedConv2D
 from s2s_keras.layers.mel_picture import MelPicture
+from s2s_keras.layers.mel_spectrogram import MelSpectrogram
 from s2s_keras.layers.mfcc import MFCC
 from s2s_keras.layers.monotonic_attention import MonotonicAttention
 from s2s_keras.layers.python_speech_features import PythonSpeechFeatures
@@ -46,6 +47,7 @@ __all__ = [
     "MaskedConv1D",
     "MaskedConv2D",
     "MelPicture",
+    "MelSpectrogram",
     "MonotonicAttention",
     "PythonSpeechFeatures",
     "RecurrentDecoder",
