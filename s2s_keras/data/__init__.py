@@ -19,6 +19,7 @@ from s2s_keras.data.image_augmentation import (
 from s2s_keras.data.image_files import CIFAR10_LABELS, load_cifar10, load_image_folder, load_image_manifest
 from s2s_keras.data.images import ImageDataset
 from s2s_keras.data.librispeech import load_librispeech
+from s2s_keras.data.ljspeech import load_ljspeech, load_mailabs
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
 from s2s_keras.data.mixup import Mixup
 from s2s_keras.data.rand_augment import RandAugment
@@ -26,6 +27,7 @@ from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
 from s2s_keras.data.speech_commands import load_speech_commands, speech_commands_labels
 from s2s_keras.data.stretching import PitchShift, TimeStretch
+from s2s_keras.data.synthesis import SynthesisDataset, synthesis_dataset
 from s2s_keras.data.teacher_forcing import TeacherForcing
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "SpeechDataset",
     "SpeedPerturbation",
     "Standardize",
+    "SynthesisDataset",
     "TeacherForcing",
     "TimeShift",
     "TimeStretch",
@@ -69,11 +72,14 @@ __all__ = [
     "load_image_folder",
     "load_image_manifest",
     "load_librispeech",
+    "load_ljspeech",
+    "load_mailabs",
     "load_manifest",
     "load_speech_commands",
     "speech_commands_labels",
     "read_idx",
     "speech_dataset",
+    "synthesis_dataset",
     "write_manifest",
     "write_shards",
 ]

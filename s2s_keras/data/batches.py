@@ -112,9 +112,8 @@ class SpeechDataset(EpochDataset):
                     f"No utterance of a batch of {len(loaded)} can be read, the last because of: {loaded[-1]} Use "
                     'verify="audio", which leaves such files out before batches are formed.'
                 )
-        labels = [() if row is None else self.examples[m].labels for m, row in zip(members, rows, strict=True)]
-        audio = [() if row is None else row for row in rows]
-        batch = self._collate(audio, labels, self.plan.bucket[planned[index]].max())
+        examples = [None if row is None else self.examples[m] for m, row in zip(members, rows, strict=True)]
+        batch = self._collate(rows, examples, self.plan.bucket[planned[index]].max())
         if self.plan.num_shards == 1:
             return batch
         weight = len(rows) * self.plan.num_shards / len(planned[index])
@@ -209,17 +208,23 @@ class SpeechDataset(EpochDataset):
         logging.getLogger("s2s_keras").warning("Skipped: %s", result)
         return True
 
-    def _collate(self, audio, labels, bucket):
+    def _collate(self, rows, examples, bucket):
+        """Inputs and labels of what `_load` gave for examples; None in both is an empty row."""
+        audio = [() if row is None else row for row in rows]
+        labels = [() if example is None else example.labels for example in examples]
         lengths = np.array([len(a) for a in audio], "int32")
-        num_samples, num_labels = max(lengths.max(), 1), max(1, *map(len, labels))
-        if self.pad_to_boundary:
-            num_samples, num_labels = self._boundary(num_samples, bucket), self._label_lengths[bucket]
+        num_samples, num_labels = self._batch_shape(lengths.max(), labels, bucket)
         batch = np.zeros((len(audio), num_samples), "float32")
         targets = np.zeros((len(audio), num_labels), "int32")
         for row, (samples, ids) in enumerate(zip(audio, labels, strict=True)):
             batch[row, : len(samples)] = samples
             targets[row, : len(ids)] = ids
         return self._with_targets({"audio": batch, "audio_lengths": lengths}, targets)
+
+    def _batch_shape(self, longest, labels, bucket):
+        if self.pad_to_boundary:
+            return self._boundary(max(longest, 1), bucket), self._label_lengths[bucket]
+        return max(longest, 1), max(1, *map(len, labels))
 
     def _with_targets(self, inputs, labels):
         return (inputs, labels) if self.targets is None else self.targets(inputs, labels)

@@ -244,12 +244,26 @@ def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, v
         except UtteranceError as error:
             return error
 
+    return examples_of(check, utterances, on_bad, inline=trusted)
+
+
+def examples_of(check, utterances, on_bad=None, inline=lambda utterance: False):
+    """The examples that a check makes of utterances, in their order, by threads.
+
+    Args:
+        check: callable, from an `Utterance` to an `Example` or to the `UtteranceError` that says why there is none.
+        utterances: sequence of `Utterance`.
+        on_bad: callable or None, receives each `UtteranceError`; None raises the first. Default None.
+        inline: callable, whether the check of an utterance reads no file: threads then cost more than they save.
+
+    Returns:
+        List of `Example`.
+    """
     examples = []
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         utterances = iter(utterances)
         while chunk := list(itertools.islice(utterances, 256)):
-            # Where no file is read, threads cost more than they save.
-            for result in (map if all(map(trusted, chunk)) else pool.map)(check, chunk):
+            for result in (map if all(map(inline, chunk)) else pool.map)(check, chunk):
                 if isinstance(result, Example):
                     examples.append(result)
                 elif on_bad is None:

@@ -125,7 +125,7 @@ def speech_dataset(
     speed = np.prod([getattr(a, "max_speed", 1.0) for a in augmentation])
     limits = Limits(min_duration, max_duration, frames_per_second and frames_per_second / speed)
     reader = AudioReader(sample_rate, resample, cache)
-    utterances = _utterances(source, on_bad)
+    utterances = utterances_of(source, on_bad)
     if verify is None:
         verify = "audio" if report or cache or len(utterances) <= _DECODED_FIRST else "header"
     examples = check_utterances(
@@ -152,7 +152,8 @@ def speech_dataset(
     return SpeechDataset(examples, plan, reader, augmentation, pad_to_boundary, report, num_threads, targets=targets)
 
 
-def _utterances(source, on_bad):
+def utterances_of(source, on_bad=None):
+    """The utterances of a path of a manifest, of several, or of a sequence of `Utterance`: list of `Utterance`."""
     if isinstance(source, (str, os.PathLike)):
         return load_manifest(source, on_bad)
     source = list(source)

@@ -3,7 +3,14 @@ import os
 import pytest
 import soundfile
 
-from s2s_keras.data import AudioReader, load_an4, load_librispeech, load_manifest
+from s2s_keras.data import (
+    AudioReader,
+    load_an4,
+    load_librispeech,
+    load_ljspeech,
+    load_mailabs,
+    load_manifest,
+)
 
 
 def test_an4_splits_as_published(shared, tmp_path):
@@ -80,3 +87,45 @@ def test_librispeech(tmp_path):
         load_librispeech(tmp_path, "dev-other")
     with pytest.raises(ValueError, match=r"test-clean holds no \*\.trans\.txt"):
         load_librispeech(tmp_path, "test-clean")
+
+
+def make_book(folder, lines):
+    (folder / "wavs").mkdir(parents=True)
+    (folder / "metadata.csv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for line in lines:
+        soundfile.write(folder / "wavs" / f"{line.split('|')[0]}.wav", [0.0] * 100, 16000)
+
+
+def test_ljspeech(tmp_path):
+    lines = ['LJ001|"Dr. Who" came, in 5.|"Doctor Who" came, in five.', "LJ002|Yes.|", "LJ003|No."]
+    make_book(tmp_path, lines)
+    utterances = load_ljspeech(tmp_path)
+    assert [u.text for u in utterances] == ['"Doctor Who" came, in five.', "Yes.", "No."]
+    assert utterances[2].where.endswith("metadata.csv, line 3") and utterances[0].speaker is None
+    os.unlink(utterances[1].audio)
+    with pytest.raises(ValueError, match=r"metadata\.csv, line 2: none of .*LJ002\{\.wav,\.flac,\.ogg\} exists"):
+        load_ljspeech(tmp_path)
+    (tmp_path / "metadata.csv").write_text("LJ001|a|b|c\n")
+    with pytest.raises(ValueError, match=r"line 1: expected NAME\|TEXT\|NORMALIZED TEXT, got 'LJ001\|a\|b\|c'"):
+        load_ljspeech(tmp_path)
+    with pytest.raises(ValueError, match=r"wavs.metadata\.csv does not exist; expected a folder"):
+        load_ljspeech(tmp_path / "wavs")
+
+
+def test_ljspeech_reads_the_voice_beside_the_repository(shared):
+    folder = shared / "data/tts_en_kathleen"
+    texts = {
+        u.audio: u.text for part in ("train", "dev", "test") for u in load_manifest(folder / f"manifest_{part}.jsonl")
+    }
+    assert {u.audio: u.text for u in load_ljspeech(folder)} == texts
+
+
+def test_mailabs(tmp_path):
+    for folder in ("female/ann/emma", "female/ann/alice", "mix/tales"):
+        make_book(tmp_path / "en_US/by_book" / folder, [f"{folder[-4:]}_01|One 1.|One one."])
+    utterances = load_mailabs(tmp_path / "en_US")
+    assert [u.speaker for u in utterances] == ["ann", "ann", None]
+    assert [os.path.basename(u.audio) for u in utterances] == ["lice_01.wav", "emma_01.wav", "ales_01.wav"]
+    assert [u.speaker for u in load_mailabs(tmp_path / "en_US/by_book/female/ann/emma")] == ["ann"]
+    with pytest.raises(ValueError, match=r"holds no metadata.csv; expected a part of M-AILABS"):
+        load_mailabs(tmp_path / "en_US/by_book/mix/tales/wavs")

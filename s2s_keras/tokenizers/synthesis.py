@@ -1,0 +1,83 @@
+"""Texts that are to be spoken, as token ids."""
+
+import unicodedata
+import warnings
+
+import keras
+
+PADDING, START, END = 0, 1, 2
+_FIRST = 3  # id of the first character
+
+ENGLISH_SPEECH = " !\"'(),-.:;?abcdefghijklmnopqrstuvwxyz"
+# What OpenSeq2Seq's `vocab_tts.txt` holds, in its order.
+OPEN_SEQ2SEQ_SPEECH = (
+    " !\"'(),-.0123456789:;?ABCDEFGHIJKLMNOPQRSTUVWXYZ[]abcdefghijklmnopqrstuvwxyz"
+    "\u00c4\u00d6\u00dc\u00df\u00e0\u00e2\u00e4\u00e8\u00e9\u00ea\u00f6\u00fc\u2019\u201c\u201d"
+)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class SynthesisTokenizer:
+    """One token per character between a start and an end, for models that speak.
+
+    Id 0 is padding, 1 the start, 2 the end; characters count from 3. A character that is not there is reported, never
+    spoken as another one.
+
+    Args:
+        characters: str, the characters in the order of their ids; `OPEN_SEQ2SEQ_SPEECH` are the 91 of the original.
+            Default: space, punctuation and the letters from a to z.
+        lower: bool, whether texts are lower-cased. Default True.
+        unknown: "error" or "warn", what happens to a text with a character that is not there: a `ValueError`, or a
+            warning that names it, and it is left out. Default "error".
+
+    Raises:
+        ValueError: a character is there twice, or `unknown` is neither.
+
+    Example:
+
+    >>> tokenizer = SynthesisTokenizer()
+    >>> tokenizer.vocabulary_size, tokenizer.encode("Oh, no!"), tokenizer.decode([1, 29, 22, 9, 3, 28, 29, 4, 2])
+    (41, [1, 29, 22, 9, 3, 28, 29, 4, 2], 'oh, no!')
+
+    Reference: OpenSeq2Seq's `Text2SpeechDataLayer`, which speaks a space in the place of an unknown character.
+    """
+
+    def __init__(self, characters=ENGLISH_SPEECH, lower=True, unknown="error"):
+        repeated = sorted({c for c in characters if characters.count(c) > 1})
+        if repeated:
+            raise ValueError(f"Each character has one id. Received {repeated!r} more than once in {characters!r}.")
+        if unknown not in ("error", "warn"):
+            raise ValueError(f'`unknown` is "error" or "warn". Received: unknown={unknown!r}.')
+        self.characters = characters
+        self.lower = lower
+        self.unknown = unknown
+        self._ids = {character: n for n, character in enumerate(characters, _FIRST)}
+
+    @property
+    def vocabulary_size(self):
+        """The number of token ids: those of padding, start and end included."""
+        return len(self.characters) + _FIRST
+
+    def encode(self, text):
+        """The token ids of a text, start and end included: list of int."""
+        spoken = unicodedata.normalize("NFC", text)
+        spoken = spoken.lower() if self.lower else spoken
+        missing = sorted({character for character in spoken if character not in self._ids})
+        if missing:
+            names = ", ".join(f"{c!r} ({unicodedata.name(c, 'no name')})" for c in missing)
+            message = f"Nobody taught this model to speak {names}. Received: {text!r}."
+            if self.unknown == "error":
+                raise ValueError(f"{message} Write it out, or make a SynthesisTokenizer with it.")
+            warnings.warn(f"{message} It is left out.", stacklevel=2)
+        return [START, *(self._ids[character] for character in spoken if character in self._ids), END]
+
+    def decode(self, token_ids):
+        """The text of token ids; padding, start and end are left out."""
+        return "".join(self.characters[n - _FIRST] for n in map(int, token_ids) if n >= _FIRST)
+
+    def get_config(self):
+        return {"characters": self.characters, "lower": self.lower, "unknown": self.unknown}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,57 @@
+import os
+
+import keras
+import pytest
+
+from s2s_keras.tokenizers import OPEN_SEQ2SEQ_SPEECH, SynthesisTokenizer
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+
+
+def test_ids_of_the_original():
+    """`vocab_tts.txt`: <p>, <s>, </s>, then 91 characters from 3 to 93; the toolkit lower-cases."""
+    tokenizer = SynthesisTokenizer(OPEN_SEQ2SEQ_SPEECH)
+    assert tokenizer.vocabulary_size == 94
+    assert [tokenizer.encode(c)[1] for c in " !09:a\u00c4z\u201d".replace("\u00c4", "")] == [
+        3,
+        4,
+        12,
+        21,
+        22,
+        53,
+        78,
+        93,
+    ]
+    assert tokenizer.encode("") == [1, 2]
+    assert SynthesisTokenizer(OPEN_SEQ2SEQ_SPEECH, lower=False).encode("A\u00c4") == [1, 25, 79, 2]
+
+
+@pytest.mark.parametrize("text", ['it\'s (here): "a - b"; c, d. e? f!', "", "  two  "])
+def test_decode_undoes_encode(text):
+    tokenizer = SynthesisTokenizer()
+    assert tokenizer.decode([*tokenizer.encode(text), 0, 0]) == text
+
+
+def test_an_unknown_character_is_an_error_or_a_warning_never_another_sound():
+    tokenizer = SynthesisTokenizer()
+    with pytest.raises(
+        ValueError, match=r"'2' \(DIGIT TWO\), '\u03b1' \(GREEK SMALL LETTER ALPHA\). Received: '\u03b1 2 a'"
+    ):
+        tokenizer.encode("\u03b1 2 a")
+    with pytest.warns(UserWarning, match="GREEK SMALL LETTER ALPHA.*It is left out"):
+        assert SynthesisTokenizer(unknown="warn").encode("\u03b1a") == tokenizer.encode("a")
+
+
+def test_a_letter_and_its_accent_are_the_letter_with_an_accent():
+    tokenizer = SynthesisTokenizer(OPEN_SEQ2SEQ_SPEECH)
+    assert tokenizer.encode("u\u0308") == tokenizer.encode("\u00fc")
+
+
+def test_arguments_and_round_trip():
+    with pytest.raises(ValueError, match=r"\['a'\] more than once"):
+        SynthesisTokenizer("aba")
+    with pytest.raises(ValueError, match='"error" or "warn". Received: unknown=\'skip\''):
+        SynthesisTokenizer(unknown="skip")
+    config = keras.saving.serialize_keras_object(SynthesisTokenizer("bA", lower=False, unknown="warn"))
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.encode("Ab") == [1, 4, 3, 2] and again.unknown == "warn"
