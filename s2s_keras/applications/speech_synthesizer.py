@@ -5,7 +5,6 @@ import typing
 
 import keras
 import numpy as np
-from keras import ops
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.applications.vocoding import as_vocoder
@@ -59,6 +58,7 @@ class SpeechSynthesizer(Application):
         self.tokenizer = tokenizer
         self.front_end = front_end
         self.vocoder = vocoder
+        self._stages = Stages(self)
 
     @property
     def sample_rate(self):
@@ -153,14 +153,14 @@ class SpeechSynthesizer(Application):
         for row, ids in zip(padded, token_ids, strict=True):
             row[: len(ids)] = ids
         limits = np.array([FRAMES_PER_TOKEN * len(ids) for ids in token_ids])
-        state = self._stages["start"].predict_on_batch({"token_ids": padded, **style})
+        state = self._stages.start.predict_on_batch({"token_ids": padded, **style})
         prenet, rng, chunks = self.get_layer("decoder").prenet, np.random.default_rng(seed), []
         lengths = np.full(len(padded), -1)
         frames = 0
         while np.any((lengths < 0) & (limits > frames)):
             drawn = prenet.draw((CHUNK, 1), rng)
             drawn = np.zeros((CHUNK, 1, 1), "float32") if drawn is None else drawn
-            outputs, state = self._stages["steps"].predict_on_batch({"state": state, "drawn": drawn})
+            outputs, state = self._stages.steps.predict_on_batch({"state": state, "drawn": drawn})
             ended = outputs["stop"] > np.log(STOP / (1.0 - STOP))
             first = np.where(ended.any(axis=1), frames + ended.argmax(axis=1), -1)
             lengths = np.where(lengths < 0, first, lengths)
@@ -181,7 +181,7 @@ class SpeechSynthesizer(Application):
         """The corrected "mel" and, of a model that has it, the "magnitude" of a batch of the decoder's frames."""
         longest = -(-max(int(lengths.max()), 1) // FRAME_BUCKET) * FRAME_BUCKET
         mel = np.pad(mel, [(0, 0), (0, max(longest - mel.shape[1], 0)), (0, 0)])[:, :longest]
-        return self._stages["finish"].predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
+        return self._stages.finish.predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
 
     def initial_state(self, inputs):
         """The state before the first frame.
@@ -192,7 +192,7 @@ class SpeechSynthesizer(Application):
         Returns:
             Nested dict of tensors, batch first, for `steps`.
         """
-        encoded = self._encoder(inputs)
+        encoded = self._stages.encoder(inputs)
         return self.get_layer("decoder").start(encoded["memory"], encoded["mask"])
 
     def steps(self, state, drawn):
@@ -211,27 +211,6 @@ class SpeechSynthesizer(Application):
         """
         raise NotImplementedError(f"{type(self).__name__} must define correct(mel, mask).")
 
-    # Cached properties go round the tracking of layers by Keras: what they hold is no part of the model.
-
-    @functools.cached_property
-    def _encoder(self):
-        """The model from tokens to {"memory", "mask"}."""
-        memory = self.get_layer("decoder").input[0]
-        inputs = {name: x for name, x in self.input.items() if name not in ("mel", "mel_lengths")}
-        return keras.Model(inputs, {"memory": memory, "mask": MaskTensor(name="mask")(memory)})
-
-    @functools.cached_property
-    def _stages(self):
-        def finish(inputs):
-            mel, lengths = inputs["mel"], inputs["lengths"]
-            return self.correct(mel, sequence_mask(lengths, mel))
-
-        return {
-            "start": Stage(self, self.initial_state),
-            "steps": Stage(self, lambda inputs: self.steps(inputs["state"], inputs["drawn"])),
-            "finish": Stage(self, finish),
-        }
-
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         objects = ("tokenizer", "front_end")
@@ -242,8 +221,40 @@ class SpeechSynthesizer(Application):
         }
 
 
+class Stages:
+    """The parts of a synthesizer that run after one another, each compiled by whatever the backend compiles with.
+
+    A plain object: what it holds is the model's own, and none of it is saved with the model.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    @functools.cached_property
+    def encoder(self):
+        """The model from tokens to {"memory", "mask"}."""
+        model, memory = self.model, self.model.get_layer("decoder").input[0]
+        inputs = {name: x for name, x in model.input.items() if name not in ("mel", "mel_lengths")}
+        return keras.Model(inputs, {"memory": memory, "mask": MaskTensor(name="mask")(memory)})
+
+    @functools.cached_property
+    def start(self):
+        return Stage(self.model, self.model.initial_state)
+
+    @functools.cached_property
+    def steps(self):
+        return Stage(self.model, lambda inputs: self.model.steps(inputs["state"], inputs["drawn"]))
+
+    @functools.cached_property
+    def finish(self):
+        def correct(inputs):
+            return self.model.correct(inputs["mel"], sequence_mask(inputs["lengths"], inputs["mel"]))
+
+        return Stage(self.model, correct)
+
+
 class Stage(keras.Model):
-    """A function of a model as a model: so it is compiled by whatever the backend compiles with."""
+    """A function of a model as a model."""
 
     def __init__(self, model, function):
         super().__init__()
