@@ -77,7 +77,7 @@ def recurrent_parts(stack, names=()):
                 "both": f"{BOTH_SCOPE}cell_{n}/bidirectional_rnn/{direction}/",
                 "apart": f"bidirectional_rnn/{direction}/multi_rnn_cell/cell_{n}/",
             }[stack.directions]
-            cells = {"gru": _cudnn_gru, "gru_reset_before": _gru, "lstm": _lstm}
+            cells = {"gru": _cudnn_gru, "gru_reset_before": _gru, "lstm": lstm_parts}
             offset = FORGET_BIAS if cell == "basic_lstm_cell/" else 0.0
             for name, part in cells[stack.cell](layer.cell, offset).items():
                 parts[f"{scope}{where}{cell}{name}"] = part
@@ -99,7 +99,7 @@ def _joint(cell, gates):
     return pieces
 
 
-def _lstm(cell, forget_bias):
+def lstm_parts(cell, forget_bias):
     """Gates: input, candidate, forget, output there; input, forget, candidate, output here."""
     gates, units = {0: 0, 1: 2, 2: 1, 3: 3}, cell.units
     rows = cell.kernel.shape[0] + units

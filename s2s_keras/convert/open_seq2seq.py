@@ -10,6 +10,7 @@ from s2s_keras.applications.jasper import DENSE_RESIDUAL
 from s2s_keras.convert._checkpoint_reader import check_exists, open_variables
 from s2s_keras.convert._open_seq2seq_images import IMAGE_HEAD, image_table, is_image_model
 from s2s_keras.convert._open_seq2seq_recurrent import Part, recurrent_parts
+from s2s_keras.convert._open_seq2seq_synthesis import is_synthesizer, synthesizer_table
 from s2s_keras.layers import JasperBlock, MaskedBatchNormalization, PythonSpeechFeatures, RecurrentStack
 
 NETWORK = "ForwardPass/"
@@ -172,6 +173,8 @@ def name_table(model, names=()):
     """
     if is_image_model(model):
         return image_table(model)
+    if is_synthesizer(model):
+        return synthesizer_table(model, names)
     if any(isinstance(layer, RecurrentStack) for layer in model.layers):
         table = _deep_speech_table(model, names)
     else:

@@ -13,6 +13,7 @@ class BahdanauAttention(StepAttention):
     Args:
         units: int, channels in which query and memory are compared.
         normalize: bool. v is g v / |v| with a learned gain g, and a learned offset is added before the tanh.
+        use_bias: bool. The learned offset without the normalization.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -37,9 +38,10 @@ class BahdanauAttention(StepAttention):
           TensorFlow 1's `BahdanauAttention`.
     """
 
-    def __init__(self, units, normalize=False, **kwargs):
+    def __init__(self, units, normalize=False, use_bias=False, **kwargs):
         super().__init__(units, **kwargs)
         self.normalize = normalize
+        self.use_bias = use_bias
         self.query_layer = self._dense("query_layer")
 
     def build_scores(self, query_shape):
@@ -48,6 +50,7 @@ class BahdanauAttention(StepAttention):
         if self.normalize:
             gain = keras.initializers.Constant(self.units**-0.5)
             self.gain = self.add_weight((), gain, name="attention_g")
+        if self.normalize or self.use_bias:
             self.offset = self.add_weight((self.units,), "zeros", name="attention_b")
 
     def scores(self, query, state, memory):
@@ -58,8 +61,9 @@ class BahdanauAttention(StepAttention):
         v = ops.cast(self.v, "float32")
         if self.normalize:
             v = v * ops.cast(self.gain, "float32") * ops.rsqrt(ops.sum(ops.square(v)))
+        if self.normalize or self.use_bias:
             x = x + ops.cast(self.offset, self.compute_dtype)
         return ops.matmul(ops.tanh(x), ops.cast(v, self.compute_dtype)[:, None])[..., 0]
 
     def get_config(self):
-        return {**super().get_config(), "normalize": self.normalize}
+        return {**super().get_config(), "normalize": self.normalize, "use_bias": self.use_bias}

@@ -59,8 +59,8 @@ class SpectralFeatures(keras.layers.Layer):
         self.window = window
         self.window_ms = window_ms
         self.hop_ms = hop_ms
-        self.window_length = int(sample_rate * window_ms / 1000)
-        self.hop_length = int(sample_rate * hop_ms / 1000)
+        self.window_length = _whole_samples(sample_rate * window_ms / 1000)
+        self.hop_length = _whole_samples(sample_rate * hop_ms / 1000)
         self.fft_length = fft_length or 2 ** max(self.window_length - 1, 1).bit_length()
         self.preemphasis = preemphasis
         self.dither = dither
@@ -236,6 +236,11 @@ class SpectralFeatures(keras.layers.Layer):
         names = ("sample_rate", "window", "window_ms", "hop_ms", "fft_length", "preemphasis", "dither", "gain")
         names += ("normalization", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _whole_samples(samples):
+    """Rounded down, but for what is less than a whole number by the last digits of a division alone."""
+    return int(round(samples, 6))
 
 
 def _standardize_normalization(normalization):

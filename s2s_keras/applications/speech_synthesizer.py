@@ -1,0 +1,285 @@
+"""What every model from text to mel spectrograms shares."""
+
+import functools
+import typing
+
+import keras
+import numpy as np
+from keras import ops
+
+from s2s_keras.applications.application import Application, as_object
+from s2s_keras.applications.vocoding import as_vocoder
+from s2s_keras.layers import MaskTensor
+from s2s_keras.ops.masks import sequence_mask
+
+CHUNK = 32  # steps of the decoder between two looks at whether all sentences have ended
+TOKEN_BUCKET = 16  # token ids are padded to a multiple of it, for backends that compile every shape
+FRAME_BUCKET = 64
+FRAMES_PER_TOKEN = 10  # no sentence is longer: the original's limit
+STOP = 0.5  # the probability from which speech has ended
+
+
+class SpokenText(typing.NamedTuple):
+    """What a synthesizer makes of a text before a vocoder makes it heard.
+
+    Args:
+        mel: float32 array (T, num_mel_bins).
+        alignment: float32 array (steps, tokens), where attention looked.
+        stop: float32 array (T,), the probability that speech has ended.
+        magnitude: float32 array (T, magnitude_bins), or None of a model without it.
+
+    Example:
+
+    >>> SpokenText(np.zeros((3, 80)), np.zeros((3, 5)), np.zeros(3)).magnitude is None
+    True
+    """
+
+    mel: np.ndarray
+    alignment: np.ndarray
+    stop: np.ndarray
+    magnitude: np.ndarray | None = None
+
+
+class SpeechSynthesizer(Application):
+    """The base of what speaks: an encoder of tokens, a decoder of frames, and what corrects its frames.
+
+    A subclass has the layers "decoder" and, behind it, "mel_postnet".
+
+    Args:
+        inputs: dict of Keras tensors, "token_ids" among them.
+        outputs: dict of Keras tensors, "mel_postnet" among them.
+        tokenizer: object with `encode(text)` to a list of int and `vocabulary_size`, or None.
+        front_end: `MelSpectrogram`, the layer that made the spectrograms, or None.
+        vocoder: str or None, the preset of the vocoder that goes with the model.
+        **kwargs: `name`, `trainable` and `dtype`.
+    """
+
+    def __init__(self, inputs, outputs, tokenizer, front_end, vocoder, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.tokenizer = tokenizer
+        self.front_end = front_end
+        self.vocoder = vocoder
+
+    @property
+    def sample_rate(self):
+        """Samples per second of the audio, or None of a model without a front end."""
+        return None if self.front_end is None else self.front_end.sample_rate
+
+    @property
+    def reduction_factor(self):
+        """Frames that the decoder makes in a step."""
+        return self.get_layer("decoder").reduction_factor
+
+    def synthesize(self, text, vocoder=None, speed=1.0, seed=0, batch_size=8, **style):
+        """Speech of a text of any length.
+
+        A long text is spoken sentence by sentence.
+
+        Args:
+            text: str, or a list of str.
+            vocoder: a vocoder with `vocode(mel)`, the name of its preset, or "griffin_lim". Default: the model's own, or
+                "griffin_lim" if it has none.
+            speed: float, how many times faster than the model speaks.
+            seed: int, of the dropout that stays on: another one, another way to say it.
+            batch_size: int, sentences at a time. What is said does not depend on it.
+            **style: what a subclass offers.
+
+        Returns:
+            Tuple of float32 array (S,), or a list of such, and the sample rate in Hz.
+
+        Raises:
+            ValueError: there is nothing to say or a character that cannot be said, the model has no tokenizer or front
+                end, an argument is out of its range, or attention got lost and the speech did not end.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        if self.front_end is None:
+            raise ValueError("To be heard, a spectrogram needs the front end it was made with. Pass `front_end=...`.")
+        if not 0.25 <= speed <= 4.0:
+            raise ValueError(f"`speed` must be from 0.25 to 4. Received: speed={speed}.")
+        vocoder = as_vocoder(vocoder or self.vocoder, self.front_end)
+        parts = [self._sentences(text) for text in texts]
+        spoken = iter(self.spectrograms([part for some in parts for part in some], seed, batch_size, **style))
+        mels = [[stretch(next(spoken).mel, speed) for _ in some] for some in parts]
+        heard = iter(vocoder.vocode([mel for some in mels for mel in some]))
+        audio = [np.concatenate([next(heard) for _ in some]) for some in mels]
+        return (audio[0] if isinstance(text, str) else audio), self.sample_rate
+
+    def spectrograms(self, texts, seed=0, batch_size=8, **style):
+        """Mel spectrograms of sentences, with the alignments that made them.
+
+        Args:
+            texts: list of str, sentences.
+            seed: int, of the dropout that stays on.
+            batch_size: int, sentences at a time; they are sorted by length first.
+            **style: what a subclass offers.
+
+        Returns:
+            List of `SpokenText`.
+
+        Raises:
+            ValueError: as `synthesize`.
+        """
+        if self.tokenizer is None:
+            raise ValueError("A text needs a tokenizer. Build the model with `tokenizer=...`.")
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}.")
+        token_ids = [self.tokenizer.encode(text) for text in texts]
+        for text, ids in zip(texts, token_ids, strict=True):
+            if not ids:
+                raise ValueError(f"There is nothing to say. Received: {text!r}.")
+        order = sorted(range(len(texts)), key=lambda n: len(token_ids[n]))
+        spoken = [None] * len(texts)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            found = self._speak([token_ids[n] for n in rows], seed, **style)
+            for n, speech in zip(rows, found, strict=True):
+                if speech is None:
+                    limit = FRAMES_PER_TOKEN * len(token_ids[n])
+                    raise ValueError(
+                        f"Attention got lost: the speech did not end within {limit} frames. Received: {texts[n]!r}. "
+                        "Try another `seed`, or write it as other or shorter sentences."
+                    )
+                spoken[n] = speech
+        return spoken
+
+    def _sentences(self, text):
+        split = getattr(self.tokenizer, "sentences", None)
+        return [text] if split is None else split(text)
+
+    def _speak(self, token_ids, seed, **style):
+        """`SpokenText` of each row of token ids, or None where it did not end."""
+        longest = max(map(len, token_ids))
+        padded = np.zeros((len(token_ids), -(-longest // TOKEN_BUCKET) * TOKEN_BUCKET), "int32")
+        for row, ids in zip(padded, token_ids, strict=True):
+            row[: len(ids)] = ids
+        limits = np.array([FRAMES_PER_TOKEN * len(ids) for ids in token_ids])
+        state = self._stages["start"].predict_on_batch({"token_ids": padded, **style})
+        prenet, rng, chunks = self.get_layer("decoder").prenet, np.random.default_rng(seed), []
+        lengths = np.full(len(padded), -1)
+        frames = 0
+        while np.any((lengths < 0) & (limits > frames)):
+            drawn = prenet.draw((CHUNK, 1), rng)
+            drawn = np.zeros((CHUNK, 1, 1), "float32") if drawn is None else drawn
+            outputs, state = self._stages["steps"].predict_on_batch({"state": state, "drawn": drawn})
+            ended = outputs["stop"] > np.log(STOP / (1.0 - STOP))
+            first = np.where(ended.any(axis=1), frames + ended.argmax(axis=1), -1)
+            lengths = np.where(lengths < 0, first, lengths)
+            frames += ended.shape[1]
+            chunks.append(outputs)
+        outputs = {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in chunks[0]}
+        lengths = np.where((lengths < 0) | (lengths > limits), 0, np.maximum(lengths, 1))
+        finished = self._finish(outputs["mel"], lengths)
+        spoken = []
+        for n, length in enumerate(lengths):
+            steps = -(-length // self.reduction_factor)
+            alignment, stop = outputs["alignment"][n, :steps, : len(token_ids[n])], _sigmoid(outputs["stop"][n, :length])
+            parts = {name: x[n, :length] for name, x in finished.items()}
+            spoken.append(SpokenText(alignment=alignment, stop=stop, **parts) if length else None)
+        return spoken
+
+    def _finish(self, mel, lengths):
+        """The corrected "mel" and, of a model that has it, the "magnitude" of a batch of the decoder's frames."""
+        longest = -(-max(int(lengths.max()), 1) // FRAME_BUCKET) * FRAME_BUCKET
+        mel = np.pad(mel, [(0, 0), (0, max(longest - mel.shape[1], 0)), (0, 0)])[:, :longest]
+        return self._stages["finish"].predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
+
+    def initial_state(self, inputs):
+        """The state before the first frame.
+
+        Args:
+            inputs: dict of "token_ids", int (B, U), 0 where there is none, and what else a subclass's encoder takes.
+
+        Returns:
+            Nested dict of tensors, batch first, for `steps`.
+        """
+        encoded = self._encoder(inputs)
+        return self.get_layer("decoder").start(encoded["memory"], encoded["mask"])
+
+    def steps(self, state, drawn):
+        """The next steps of the decoder, see `TacotronDecoder.steps`."""
+        return self.get_layer("decoder").steps(state, drawn)
+
+    def correct(self, mel, mask):
+        """The outputs behind the decoder.
+
+        Args:
+            mel: float (B, T, num_mel_bins), the decoder's frames.
+            mask: bool (B, T), True at real ones.
+
+        Returns:
+            Dict of "mel" and, of a model that has it, "magnitude".
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define correct(mel, mask).")
+
+    # Cached properties go round the tracking of layers by Keras: what they hold is no part of the model.
+
+    @functools.cached_property
+    def _encoder(self):
+        """The model from tokens to {"memory", "mask"}."""
+        memory = self.get_layer("decoder").input[0]
+        inputs = {name: x for name, x in self.input.items() if name not in ("mel", "mel_lengths")}
+        return keras.Model(inputs, {"memory": memory, "mask": MaskTensor(name="mask")(memory)})
+
+    @functools.cached_property
+    def _stages(self):
+        def finish(inputs):
+            mel, lengths = inputs["mel"], inputs["lengths"]
+            return self.correct(mel, sequence_mask(lengths, mel))
+
+        return {
+            "start": Stage(self, self.initial_state),
+            "steps": Stage(self, lambda inputs: self.steps(inputs["state"], inputs["drawn"])),
+            "finish": Stage(self, finish),
+        }
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        objects = ("tokenizer", "front_end")
+        return {
+            **super().get_config(),
+            "vocoder": self.vocoder,
+            **{name: getattr(self, name) and serialize(getattr(self, name)) for name in objects},
+        }
+
+
+class Stage(keras.Model):
+    """A function of a model as a model: so it is compiled by whatever the backend compiles with."""
+
+    def __init__(self, model, function):
+        super().__init__()
+        self.model = model
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+def synthesizer_parts(tokenizer, front_end, vocabulary_size, num_mel_bins):
+    """The objects behind the arguments, and the sizes that they settle: tokenizer, front end, vocabulary, mel bins.
+
+    Raises:
+        ValueError: sizes contradict each other.
+    """
+    tokenizer, front_end = as_object(tokenizer), as_object(front_end)
+    if tokenizer is not None and vocabulary_size not in (None, tokenizer.vocabulary_size):
+        raise ValueError(
+            f"The tokenizer has {tokenizer.vocabulary_size} token ids. Received: vocabulary_size={vocabulary_size}. "
+            "Leave it out, or pass another tokenizer."
+        )
+    if front_end is not None:
+        num_mel_bins = front_end.num_features
+    return tokenizer, front_end, getattr(tokenizer, "vocabulary_size", vocabulary_size), num_mel_bins
+
+
+def stretch(mel, speed):
+    """A spectrogram (T, F) that takes 1 / speed of the time, by linear interpolation between frames."""
+    if speed == 1.0:
+        return mel
+    places = np.linspace(0.0, len(mel) - 1.0, max(round(len(mel) / speed), 1))
+    before = np.floor(places).astype(int)
+    after, share = np.minimum(before + 1, len(mel) - 1), (places - before)[:, None]
+    return ((1.0 - share) * mel[before] + share * mel[after]).astype(mel.dtype)
+
+
+def _sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))

@@ -1,0 +1,5 @@
+"""How spectrograms become audio."""
+
+
+def as_vocoder(vocoder, front_end):
+    raise NotImplementedError

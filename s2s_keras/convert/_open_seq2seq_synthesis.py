@@ -1,0 +1,79 @@
+"""The names of OpenSeq2Seq's Tacotron 2."""
+
+import numpy as np
+
+from s2s_keras.applications import Tacotron2
+from s2s_keras.convert._open_seq2seq_recurrent import FORGET_BIAS, Part, lstm_parts
+
+TACOTRON_ENCODER = "ForwardPass/tacotron2_encoder/"
+TACOTRON_DECODER = "ForwardPass/tacotron_2_decoder/"
+# How the encoder's LSTM is called with cuDNN and without, and what its cell adds to the forget gate.
+ENCODER_CELLS = {
+    "stack_bidirectional_rnn/cell_0/bidirectional_rnn/{}/cudnn_compatible_lstm_cell/": 0.0,
+    "bidirectional_rnn/{}/multi_rnn_cell/cell_0/lstm_cell/": FORGET_BIAS,
+}
+
+
+def is_synthesizer(model):
+    """Whether there are names for the model here."""
+    return isinstance(model, Tacotron2)
+
+
+def synthesizer_table(model, names=()):
+    """See `s2s_keras.convert.open_seq2seq.name_table`."""
+    encoder, decoder = TACOTRON_ENCODER, TACOTRON_DECODER
+    embeddings = model.get_layer("embedding").embeddings
+    table = {f"{encoder}EncoderEmbeddingMatrix": embeddings}
+    for n in range(3):
+        table |= _convolution(model, f"encoder_{n}", f"{encoder}conv{n + 1}/")
+    table |= _encoder_lstm(model.get_layer("encoder_lstm"), names)
+    table |= _decoder(model.get_layer("decoder"))
+    for n in range(5):
+        table |= _convolution(model, f"postnet_{n}", f"{decoder}conv{n + 1}/")
+    if model.magnitude_bins:
+        for n in range(2):
+            table |= _convolution(model, f"magnitude_{n}", f"{decoder}conv_{n}/")
+        table[f"{decoder}post_net_proj/kernel"] = model.get_layer("magnitude_conv").kernel
+    return table
+
+
+def _convolution(model, name, scope):
+    convolution, normalization = model.get_layer(f"{name}_conv"), model.get_layer(f"{name}_norm")
+    weights = {scope + weight.name: weight for weight in convolution.weights}
+    return weights | {f"{scope}bn/{weight.name}": weight for weight in normalization.weights}
+
+
+def _encoder_lstm(stack, names):
+    scopes = [scope for scope in ENCODER_CELLS if any(scope.format("fw") in name for name in names)]
+    scope = scopes[0] if scopes else next(iter(ENCODER_CELLS))
+    table = {}
+    for direction, layer in {"fw": stack.forwards[0], "bw": stack.backwards[0]}.items():
+        for name, part in lstm_parts(layer.cell, ENCODER_CELLS[scope]).items():
+            table[TACOTRON_ENCODER + scope.format(direction) + name] = part
+    return table
+
+
+def _decoder(decoder):
+    attention = decoder.cell.attention
+    scope = f"{TACOTRON_DECODER}decoder/"
+    location = f"{scope}attention_wrapper/location_attention/"
+    table = {
+        f"{TACOTRON_DECODER}AttentionMechanism/memory_layer/kernel": _one_wide(attention.memory_layer.kernel),
+        f"{location}query_layer/kernel": attention.query_layer.kernel,
+        f"{location}attention_v": attention.v,
+        f"{location}attention_bias": attention.offset,
+        f"{location}location_conv/kernel": attention.location_conv.kernel,
+        f"{location}location_conv/bias": attention.location_conv.bias,
+        f"{location}location_dense/kernel": _one_wide(attention.location_layer.kernel),
+    }
+    for n, cell in enumerate(decoder.cell.cells):
+        for name, part in lstm_parts(cell, FORGET_BIAS).items():
+            table[f"{scope}attention_wrapper/multi_rnn_cell/cell_{n}/lstm_cell/{name}"] = part
+    dense = {f"prenet_{n}/": layer for n, layer in enumerate(decoder.prenet.layers, 1)}
+    dense |= {"output_proj/": decoder.mel_layer, "stop_token_proj/": decoder.stop_layer}
+    return table | {f"{scope}{name}{weight.name}": weight for name, layer in dense.items() for weight in layer.weights}
+
+
+def _one_wide(kernel):
+    """The kernel of a dense layer, which the original has as a convolution of one frame."""
+    return Part((1, *kernel.shape), [(kernel, np.s_[:], np.s_[0])])
