@@ -14,6 +14,7 @@ CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
 # ARPAbet with stress: 0 none, 1 primary, 2 secondary.
 PHONEMES = (*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012"))
 _KNOWN = frozenset(PHONEMES)
+_BRACES = r"(\{[^{}]*\})"
 _HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}
 _VOICELESS = {"P", "T", "K", "F", "TH"}
 
@@ -67,9 +68,18 @@ class PhonemeTokenizer(SynthesisTokenizer):
     def encode(self, text):
         """The token ids of a text, start and end included: list of int."""
         ids = []
-        for n, part in enumerate(re.split(r"\{([^{}]*)\}", text)):
-            ids += self._given(part, text) if n % 2 else self._words(part)
+        for part in re.split(_BRACES, self.spoken(text)):
+            ids += self._given(part[1:-1], text) if part.startswith("{") else self._words(part, text)
         return [START, *ids, END]
+
+    def spoken(self, text):
+        """The text in words, phonemes in braces as they are."""
+        parts = re.split(_BRACES, text)
+        parts[::2] = [
+            re.sub(r"\S(.*\S)?", lambda m: super(PhonemeTokenizer, self).spoken(m[0]), p, flags=re.DOTALL)
+            for p in parts[::2]
+        ]
+        return "".join(parts).strip()
 
     def decode(self, token_ids):
         """Characters, and phonemes in braces, a pair for each word; `encode` takes them back."""
@@ -104,10 +114,7 @@ class PhonemeTokenizer(SynthesisTokenizer):
             )
         return [self._phoneme_ids[phoneme] for phoneme in phonemes.split()]
 
-    def _words(self, text):
-        """Ids of a part of a text; the spaces around it stay."""
-        spoken = text[: len(text) - len(text.lstrip())] and " "
-        spoken += self.spoken(text) + (text[len(text.rstrip()) :] and " " if text.strip() else "")
+    def _words(self, spoken, text):
         ids, missing = [], []
         for part in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*|.", spoken):
             phonemes = self.pronounce(part) if part[0].isalpha() else None

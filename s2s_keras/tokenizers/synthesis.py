@@ -1,5 +1,6 @@
 """Texts that are to be spoken, as token ids."""
 
+import re
 import unicodedata
 import warnings
 
@@ -75,6 +76,33 @@ class SynthesisTokenizer:
         """The text in words, as it is spoken."""
         text = unicodedata.normalize("NFC", text if self.language is None else language_of(self.language)(text))
         return text.lower() if self.lower else text
+
+    def sentences(self, text, longest=200):
+        """A text in words, in the parts that are spoken one by one.
+
+        Args:
+            text: str.
+            longest: int, characters of a part; a longer sentence is cut behind punctuation, else between words.
+
+        Returns:
+            List of str, at least one. Each holds a letter or a digit.
+
+        Raises:
+            ValueError: there is nothing to say.
+        """
+        parts = []
+        for sentence in re.findall(r"\S.*?(?:[.!?][\"')]*(?=\s)|$)", self.spoken(text), flags=re.DOTALL):
+            while len(sentence) > longest:
+                space = sentence.rfind(" ", 0, longest + 1)
+                marks = [m.end() for m in re.finditer(r"[,;:)-](?= )", sentence[: longest + 1])]
+                cut = marks[-1] if marks and marks[-1] > longest // 3 else space if space > 0 else longest
+                parts.append(sentence[:cut].strip())
+                sentence = sentence[cut:].strip()
+            parts.append(sentence)
+        parts = [part for part in parts if re.search(r"\w", part)]
+        if not parts:
+            raise ValueError(f"There is nothing to say. Received: {text!r}.")
+        return parts
 
     def _characters(self, text):
         return [self._ids[character] for character in text if character in self._ids]

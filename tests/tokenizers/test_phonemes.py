@@ -45,6 +45,7 @@ def test_braces_hold_phonemes(dictionary):
     tokenizer = PhonemeTokenizer(dictionary=dictionary)
     assert tokenizer.decode(tokenizer.encode("a {B AA1 B} cat")) == "a {B AA1 B} {K AE1 T}"
     assert tokenizer.decode(tokenizer.encode("{B}")) == "{B}"
+    assert tokenizer.sentences("It's {B AA1 B}. 5 cats") == ["it's {B AA1 B}.", "five cats"]
     with pytest.raises(ValueError, match=r"\{HH AH0 L OW1\}. Received: \['BOB', 'AA'\] in '\{BOB AA B\}'"):
         tokenizer.encode("{BOB AA B}")
 

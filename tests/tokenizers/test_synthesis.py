@@ -56,6 +56,24 @@ def test_numbers_are_written_out_in_the_language():
         SynthesisTokenizer(language="tlh")
 
 
+def test_sentences_are_spoken_one_by_one():
+    tokenizer = SynthesisTokenizer()
+    assert tokenizer.sentences('Dr. No paid $3.50. "Really?" she said!  (Yes.) 5') == [
+        "doctor no paid three dollars and fifty cents.",
+        '"really?"',
+        "she said!",
+        "(yes.)",
+        "five",
+    ]
+    long = "one two, three four five six seven eight"
+    assert tokenizer.sentences(long, longest=12) == ["one two,", "three four", "five six", "seven eight"]
+    assert tokenizer.sentences("abcdefg...", longest=5) == ["abcde", "fg..."]
+    assert all(tokenizer.sentences(part) == [part] for part in tokenizer.sentences(long, longest=12))
+    for text in ("", "  ", "...!"):
+        with pytest.raises(ValueError, match="There is nothing to say. Received: "):
+            tokenizer.sentences(text)
+
+
 def test_arguments_and_round_trip():
     with pytest.raises(ValueError, match=r"\['a'\] more than once"):
         SynthesisTokenizer("aba")
