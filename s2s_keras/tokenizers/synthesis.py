@@ -1,9 +1,12 @@
 """Texts that are to be spoken, as token ids."""
 
+import re
 import unicodedata
 import warnings
 
 import keras
+
+from s2s_keras.tokenizers.spoken_text import language_of
 
 PADDING, START, END = 0, 1, 2
 _FIRST = 3  # id of the first character
@@ -21,28 +24,30 @@ class SynthesisTokenizer:
     """One token per character between a start and an end, for models that speak.
 
     Id 0 is padding, 1 the start, 2 the end; characters count from 3. A character that is not there is reported, never
-    spoken as another one.
+    spoken as another one. Numbers, abbreviations and signs are written out first, see `spoken_text`.
 
     Args:
         characters: str, the characters in the order of their ids; `OPEN_SEQ2SEQ_SPEECH` are the 91 of the original.
             Default: space, punctuation and the letters from a to z.
         lower: bool, whether texts are lower-cased. Default True.
+        language: str, the language that texts are in, "en" or one of `register_language`; or None, for texts that are
+            in words already. Default "en".
         unknown: "error" or "warn", what happens to a text with a character that is not there: a `ValueError`, or a
             warning that names it, and it is left out. Default "error".
 
     Raises:
-        ValueError: a character is there twice, or `unknown` is neither.
+        ValueError: a character is there twice, the language is not known, or `unknown` is neither.
 
     Example:
 
     >>> tokenizer = SynthesisTokenizer()
-    >>> tokenizer.vocabulary_size, tokenizer.encode("Oh, no!"), tokenizer.decode([1, 29, 22, 9, 3, 28, 29, 4, 2])
-    (41, [1, 29, 22, 9, 3, 28, 29, 4, 2], 'oh, no!')
+    >>> tokenizer.vocabulary_size, tokenizer.encode("Oh, no!"), tokenizer.decode(tokenizer.encode("It's 5 km."))
+    (41, [1, 29, 22, 9, 3, 28, 29, 4, 2], "it's five kilometers.")
 
     Reference: OpenSeq2Seq's `Text2SpeechDataLayer`, which speaks a space in the place of an unknown character.
     """
 
-    def __init__(self, characters=ENGLISH_SPEECH, lower=True, unknown="error"):
+    def __init__(self, characters=ENGLISH_SPEECH, lower=True, language="en", unknown="error"):
         repeated = sorted({c for c in characters if characters.count(c) > 1})
         if repeated:
             raise ValueError(f"Each character has one id. Received {repeated!r} more than once in {characters!r}.")
@@ -50,6 +55,9 @@ class SynthesisTokenizer:
             raise ValueError(f'`unknown` is "error" or "warn". Received: unknown={unknown!r}.')
         self.characters = characters
         self.lower = lower
+        self.language = language
+        if language is not None:
+            language_of(language)
         self.unknown = unknown
         self._ids = {character: n for n, character in enumerate(characters, _FIRST)}
 
@@ -60,23 +68,60 @@ class SynthesisTokenizer:
 
     def encode(self, text):
         """The token ids of a text, start and end included: list of int."""
-        spoken = unicodedata.normalize("NFC", text)
-        spoken = spoken.lower() if self.lower else spoken
-        missing = sorted({character for character in spoken if character not in self._ids})
-        if missing:
-            names = ", ".join(f"{c!r} ({unicodedata.name(c, 'no name')})" for c in missing)
-            message = f"Nobody taught this model to speak {names}. Received: {text!r}."
-            if self.unknown == "error":
-                raise ValueError(f"{message} Write it out, or make a SynthesisTokenizer with it.")
-            warnings.warn(f"{message} It is left out.", stacklevel=2)
-        return [START, *(self._ids[character] for character in spoken if character in self._ids), END]
+        spoken = self.spoken(text)
+        self._report([character for character in spoken if character not in self._ids], text)
+        return [START, *self._characters(spoken), END]
+
+    def spoken(self, text):
+        """The text in words, as it is spoken."""
+        text = unicodedata.normalize("NFC", text if self.language is None else language_of(self.language)(text))
+        return text.lower() if self.lower else text
+
+    def sentences(self, text, longest=200):
+        """A text in words, in the parts that are spoken one by one.
+
+        Args:
+            text: str.
+            longest: int, characters of a part; a longer sentence is cut behind punctuation, else between words.
+
+        Returns:
+            List of str, at least one. Each holds a letter or a digit.
+
+        Raises:
+            ValueError: there is nothing to say.
+        """
+        parts = []
+        for sentence in re.findall(r"\S.*?(?:[.!?][\"')]*(?=\s)|$)", self.spoken(text), flags=re.DOTALL):
+            while len(sentence) > longest:
+                space = sentence.rfind(" ", 0, longest + 1)
+                marks = [m.end() for m in re.finditer(r"[,;:)-](?= )", sentence[: longest + 1])]
+                cut = marks[-1] if marks and marks[-1] > longest // 3 else space if space > 0 else longest
+                parts.append(sentence[:cut].strip())
+                sentence = sentence[cut:].strip()
+            parts.append(sentence)
+        parts = [part for part in parts if re.search(r"\w", part)]
+        if not parts:
+            raise ValueError(f"There is nothing to say. Received: {text!r}.")
+        return parts
+
+    def _characters(self, text):
+        return [self._ids[character] for character in text if character in self._ids]
+
+    def _report(self, missing, text):
+        if not missing:
+            return
+        names = ", ".join(f"{c!r} ({unicodedata.name(c, 'no name')})" for c in sorted(set(missing)))
+        message = f"Nobody taught this model to speak {names}. Received: {text!r}."
+        if self.unknown == "error":
+            raise ValueError(f"{message} Write it out, or make a {type(self).__name__} with it.")
+        warnings.warn(f"{message} It is left out.", stacklevel=3)
 
     def decode(self, token_ids):
         """The text of token ids; padding, start and end are left out."""
         return "".join(self.characters[n - _FIRST] for n in map(int, token_ids) if n >= _FIRST)
 
     def get_config(self):
-        return {"characters": self.characters, "lower": self.lower, "unknown": self.unknown}
+        return {name: getattr(self, name) for name in ("characters", "lower", "language", "unknown")}
 
     @classmethod
     def from_config(cls, config):

@@ -96,13 +96,13 @@ def test_workers_share_batches_and_an_empty_row_has_no_frames(manifest):
 @once
 def test_errors_name_the_line_and_are_counted_on_request(manifest, tmp_path):
     rows = [json.loads(line) for line in open(manifest)]
-    rows[1]["text"], rows[2]["text"] = "f\u00fcr 5", " "
+    rows[1]["text"], rows[2]["text"] = "\u03b1 \u03b2", " "
     soundfile.write(tmp_path / rows[3]["audio_filepath"], np.zeros(1600), 16000)
     with open(tmp_path / rows[4]["audio_filepath"], "r+b") as file:
         file.truncate(500)
     with open(manifest, "w") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
-    with pytest.raises(UtteranceError, match=r"line 2: Nobody taught this model to speak '5' \(DIGIT FIVE\), '\u00fc'"):
+    with pytest.raises(UtteranceError, match=r"line 2: Nobody taught this model to speak '\u03b1' \(GREEK"):
         dataset(manifest)
     data = dataset(manifest, on_error="skip", max_frames=20, min_frames=5, speakers=None)
     assert data.report.counts == {"unknown label": 1, "empty text": 1, "silent audio": 1, "unreadable audio": 1} | {
