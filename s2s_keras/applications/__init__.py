@@ -26,7 +26,7 @@ from s2s_keras.applications.resnet import (
     ResNet200,
 )
 from s2s_keras.applications.speech_classifier import SpeechClassifier
-from s2s_keras.applications.tacotron2 import Tacotron2, Tacotron2NVIDIA
+from s2s_keras.applications.tacotron2 import Tacotron2, Tacotron2GST, Tacotron2NVIDIA
 from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
 
 from_preset = Application.from_preset
@@ -71,6 +71,7 @@ __all__ = [
     "ResNet50Commands",
     "SpeechClassifier",
     "Tacotron2",
+    "Tacotron2GST",
     "Tacotron2NVIDIA",
     "Wav2Letter",
     "Wav2LetterLarge",

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.vocoding import as_vocoder
+from s2s_keras.applications.griffin_lim import GriffinLim
 from s2s_keras.layers import MaskTensor
 from s2s_keras.ops.masks import sequence_mask
 
@@ -15,6 +15,7 @@ CHUNK = 32  # steps of the decoder between two looks at whether all sentences ha
 TOKEN_BUCKET = 16  # token ids are padded to a multiple of it, for backends that compile every shape
 FRAME_BUCKET = 64
 FRAMES_PER_TOKEN = 10  # no sentence is longer: the original's limit
+PAUSE = 0.15  # seconds of silence between two sentences
 STOP = 0.5  # the probability from which speech has ended
 
 
@@ -42,7 +43,7 @@ class SpokenText(typing.NamedTuple):
 class SpeechSynthesizer(Application):
     """The base of what speaks: an encoder of tokens, a decoder of frames, and what corrects its frames.
 
-    A subclass has the layers "decoder" and, behind it, "mel_postnet".
+    A subclass has the layers "encoder", the last one that knows nothing but the text, and "decoder".
 
     Args:
         inputs: dict of Keras tensors, "token_ids" among them.
@@ -101,7 +102,8 @@ class SpeechSynthesizer(Application):
         spoken = iter(self.spectrograms([part for some in parts for part in some], seed, batch_size, **style))
         mels = [[stretch(next(spoken).mel, speed) for _ in some] for some in parts]
         heard = iter(vocoder.vocode([mel for some in mels for mel in some]))
-        audio = [np.concatenate([next(heard) for _ in some]) for some in mels]
+        pause = np.zeros(round(PAUSE * self.sample_rate), "float32")
+        audio = [np.concatenate([part for _ in some for part in (next(heard), pause)][:-1]) for some in mels]
         return (audio[0] if isinstance(text, str) else audio), self.sample_rate
 
     def spectrograms(self, texts, seed=0, batch_size=8, **style):
@@ -153,7 +155,7 @@ class SpeechSynthesizer(Application):
         for row, ids in zip(padded, token_ids, strict=True):
             row[: len(ids)] = ids
         limits = np.array([FRAMES_PER_TOKEN * len(ids) for ids in token_ids])
-        state = self._stages.start.predict_on_batch({"token_ids": padded, **style})
+        state = self._stages.start.predict_on_batch({"token_ids": padded, **self.conditions(len(padded), **style)})
         prenet, rng, chunks = self.get_layer("decoder").prenet, np.random.default_rng(seed), []
         lengths = np.full(len(padded), -1)
         frames = 0
@@ -183,17 +185,25 @@ class SpeechSynthesizer(Application):
         mel = np.pad(mel, [(0, 0), (0, max(longest - mel.shape[1], 0)), (0, 0)])[:, :longest]
         return self._stages.finish.predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
 
+    def conditions(self, count):
+        """What the decoder is told besides the text: a dict of arrays for `count` sentences. A subclass takes more."""
+        return {}
+
+    def conditioned(self, memory, inputs):
+        """The encoded text with what else the decoder is told."""
+        return memory
+
     def initial_state(self, inputs):
         """The state before the first frame.
 
         Args:
-            inputs: dict of "token_ids", int (B, U), 0 where there is none, and what else a subclass's encoder takes.
+            inputs: dict of "token_ids", int (B, U), 0 where there is none, and what `conditions` returned.
 
         Returns:
             Nested dict of tensors, batch first, for `steps`.
         """
-        encoded = self._stages.encoder(inputs)
-        return self.get_layer("decoder").start(encoded["memory"], encoded["mask"])
+        encoded = self._stages.encoder({"token_ids": inputs["token_ids"]})
+        return self.get_layer("decoder").start(self.conditioned(encoded["memory"], inputs), encoded["mask"])
 
     def steps(self, state, drawn):
         """The next steps of the decoder, see `TacotronDecoder.steps`."""
@@ -233,9 +243,9 @@ class Stages:
     @functools.cached_property
     def encoder(self):
         """The model from tokens to {"memory", "mask"}."""
-        model, memory = self.model, self.model.get_layer("decoder").input[0]
-        inputs = {name: x for name, x in model.input.items() if name not in ("mel", "mel_lengths")}
-        return keras.Model(inputs, {"memory": memory, "mask": MaskTensor(name="mask")(memory)})
+        memory = self.model.get_layer("encoder").output
+        outputs = {"memory": memory, "mask": MaskTensor(name="mask")(memory)}
+        return keras.Model({"token_ids": self.model.input["token_ids"]}, outputs)
 
     @functools.cached_property
     def start(self):
@@ -280,6 +290,28 @@ def synthesizer_parts(tokenizer, front_end, vocabulary_size, num_mel_bins):
     if front_end is not None:
         num_mel_bins = front_end.num_features
     return tokenizer, front_end, getattr(tokenizer, "vocabulary_size", vocabulary_size), num_mel_bins
+
+
+def as_vocoder(vocoder, front_end):
+    """The vocoder that a name stands for, or itself.
+
+    Args:
+        vocoder: a vocoder with `vocode(mel)`, the name of its preset, "griffin_lim", or None for that.
+        front_end: `MelSpectrogram` whose spectrograms it is to speak.
+
+    Raises:
+        ValueError: if it was made for other spectrograms.
+    """
+    if vocoder in (None, "griffin_lim"):
+        return GriffinLim(front_end)
+    vocoder = Application.from_preset(vocoder) if isinstance(vocoder, str) else vocoder
+    facts = ("sample_rate", "hop_length", "num_mel_bins")
+    expected, found = ([getattr(x, name) for name in facts] for x in (front_end, vocoder))
+    if expected != found:
+        raise ValueError(
+            f"The vocoder was made for other spectrograms. Expected {', '.join(facts)} of {expected}, received {found}."
+        )
+    return vocoder
 
 
 def stretch(mel, speed):
