@@ -9,6 +9,7 @@ from s2s_keras.visualization import (
     emitted_tokens,
     plot_confusion_matrix,
     plot_detection,
+    plot_synthesis,
     plot_transcription,
     plot_tuning,
     words,
@@ -159,3 +160,31 @@ def test_detection_errors_cross_where_the_curve_says():
     n = np.argmax(x >= y)
     rate = float(figure.axes[1].get_title().split()[-1].rstrip("%"))
     assert min(y[n], x[n - 1]) - 0.01 <= rate <= max(x[n], y[n - 1]) + 0.01
+
+
+def test_a_synthesis_shows_where_attention_looked_when(tmp_path):
+    mel, alignment = np.zeros((12, 80)), np.eye(4)
+    figure = plot_synthesis(
+        mel,
+        alignment,
+        np.linspace(0, 1, 12),
+        tokens="a bc",
+        frame=0.5,
+        reference=np.ones((8, 80)),
+        path=tmp_path / "a.png",
+    )
+    recording, spectrogram, attention, stop = figure.axes[:4]
+    assert [axes.get_ylabel() for axes in figure.axes[:4]] == ["recording", "mel bin", "token", "end"]
+    assert recording.images[0].get_extent()[:2] == [0, 4.0] and spectrogram.get_xlim() == (0, 6.0)
+    assert attention.images[0].get_extent() == [0, 6.0, -0.5, 3.5]  # four steps of three frames
+    np.testing.assert_array_equal(attention.images[0].get_array(), alignment.T)
+    assert [label.get_text() for label in attention.get_yticklabels()] == ["a", "\u2423", "b", "c"]
+    assert stop.lines[0].get_xdata()[0] == 0.25 and stop.get_xlabel() == "time (s)"
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    assert [axes.get_ylabel() for axes in plot_synthesis(mel).axes] == ["mel bin"]
+    with pytest.raises(ValueError, match=r"a name for each of 4 tokens. Received: 3 names"):
+        plot_synthesis(mel, alignment, tokens="abc")
+    with pytest.raises(
+        ValueError, match=r"stop \(T,\) and reference .* Received: \{'mel': \(12, 80\), 'stop': \(11,\)\}"
+    ):
+        plot_synthesis(mel, stop=np.zeros(11))

@@ -9,6 +9,7 @@ from s2s_keras.layers.dynamic_convolution_attention import DynamicConvolutionAtt
 from s2s_keras.layers.feature_input import FeatureInput
 from s2s_keras.layers.forward_attention import ForwardAttention
 from s2s_keras.layers.gnmt_cell import GNMTCell
+from s2s_keras.layers.guided_attention import GuidedAttention
 from s2s_keras.layers.jasper_block import JasperBlock
 from s2s_keras.layers.location_attention import LocationAttention
 from s2s_keras.layers.log_mel_spectrogram import LogMelSpectrogram
@@ -47,6 +48,7 @@ __all__ = [
     "ForwardAttention",
     "GNMTCell",
     "GRU",
+    "GuidedAttention",
     "JasperBlock",
     "LSTM",
     "LocationAttention",

@@ -15,3 +15,9 @@ from s2s_keras.metrics.error_rate import word_error_rate as word_error_rate
 from s2s_keras.metrics.infeasible_labels import InfeasibleLabels as InfeasibleLabels
 from s2s_keras.metrics.spotting import SpottingErrors as SpottingErrors
 from s2s_keras.metrics.spotting import spotting_errors as spotting_errors
+from s2s_keras.metrics.synthesis import AlignmentReport as AlignmentReport
+from s2s_keras.metrics.synthesis import Distortion as Distortion
+from s2s_keras.metrics.synthesis import StopTokenError as StopTokenError
+from s2s_keras.metrics.synthesis import dynamic_time_warping as dynamic_time_warping
+from s2s_keras.metrics.synthesis import inspect_alignment as inspect_alignment
+from s2s_keras.metrics.synthesis import mel_cepstral_distortion as mel_cepstral_distortion
