@@ -51,6 +51,7 @@ FLAVOURS = {
 }
 
 
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class Tacotron2(SpeechSynthesizer):
     """Tacotron 2: a mel spectrogram from text, frame by frame, with attention that knows where it has been.
 
@@ -303,6 +304,7 @@ class Tacotron2(SpeechSynthesizer):
         }
 
 
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class Tacotron2GST(Tacotron2):
     """Tacotron 2 that speaks in the style of a recording, or of a mixture of style tokens.
 
@@ -328,6 +330,7 @@ class Tacotron2GST(Tacotron2):
         super().__init__(style_encoder=style_encoder, **kwargs)
 
 
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class Tacotron2NVIDIA(Tacotron2):
     """Tacotron 2 as NVIDIA published it for PyTorch: 148 characters, zoneout left out, 80 mel bins at 22,050 Hz.
 
