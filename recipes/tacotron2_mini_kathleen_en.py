@@ -13,9 +13,9 @@ from s2s_keras.training import Recipe, load_model
 class Tacotron2Kathleen(Recipe):
     """A quarter of Tacotron 2's width, three frames a step, and attention that moves relative to where it was."""
 
-    epochs = 170
-    batch_size = 32
-    learning_rate = 2e-3
+    epochs = 85
+    batch_size = 16
+    learning_rate = 1.5e-3
     monitor = "val_mel_postnet_loss"
     monitor_mode = "min"
     data: str = "../shared/data/tts_en_kathleen"
@@ -25,7 +25,8 @@ class Tacotron2Kathleen(Recipe):
     dropout: float = 0.5
     zoneout: float = 0.1
     guided: float = 1.0  # weight of the loss that keeps attention near the diagonal
-    part: float = 1.0
+    part: float = 1.0  # of the training utterances
+    mels: str = ""  # folder that keeps spectrograms for later runs
     start: str = ""  # run or preset whose weights to start from
 
     def model(self):
@@ -62,6 +63,7 @@ class Tacotron2Kathleen(Recipe):
             end_frames=4,
             trim=40.0,
             seed=self.seed,
+            cache=self.mels or True,
             **options,
         )
 
