@@ -20,6 +20,7 @@ from s2s_keras.data.image_files import CIFAR10_LABELS, load_cifar10, load_image_
 from s2s_keras.data.images import ImageDataset
 from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
+from s2s_keras.data.mel_segments import MelSegments
 from s2s_keras.data.mixup import Mixup
 from s2s_keras.data.rand_augment import RandAugment
 from s2s_keras.data.shards import write_shards
@@ -42,6 +43,7 @@ __all__ = [
     "Gain",
     "ImageDataset",
     "Limits",
+    "MelSegments",
     "Mixup",
     "NoiseAtSNR",
     "PitchShift",

@@ -26,6 +26,7 @@ from s2s_keras.layers.row_convolution import RowConvolution
 from s2s_keras.layers.sequence_normalization import SequenceNormalization
 from s2s_keras.layers.spec_augment import SpecAugment
 from s2s_keras.layers.spectrogram import Spectrogram
+from s2s_keras.layers.spectrum_to_audio import SpectrumToAudio
 from s2s_keras.layers.step_attention import StepAttention
 
 __all__ = [
@@ -56,5 +57,6 @@ __all__ = [
     "SequenceNormalization",
     "SpecAugment",
     "Spectrogram",
+    "SpectrumToAudio",
     "StepAttention",
 ]
