@@ -32,6 +32,7 @@ from s2s_keras.layers.row_convolution import RowConvolution
 from s2s_keras.layers.sequence_normalization import SequenceNormalization
 from s2s_keras.layers.spec_augment import SpecAugment
 from s2s_keras.layers.spectrogram import Spectrogram
+from s2s_keras.layers.spectrum_to_audio import SpectrumToAudio
 from s2s_keras.layers.step_attention import StepAttention
 from s2s_keras.layers.style_encoder import StyleEncoder
 from s2s_keras.layers.tacotron_cell import TacotronCell
@@ -71,6 +72,7 @@ __all__ = [
     "SequenceNormalization",
     "SpecAugment",
     "Spectrogram",
+    "SpectrumToAudio",
     "StepAttention",
     "StyleEncoder",
     "TacotronCell",
