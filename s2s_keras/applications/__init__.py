@@ -27,6 +27,7 @@ from s2s_keras.applications.resnet import (
 )
 from s2s_keras.applications.speech_classifier import SpeechClassifier
 from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
+from s2s_keras.applications.wavenet import WaveNet
 
 from_preset = Application.from_preset
 
@@ -72,5 +73,6 @@ __all__ = [
     "Wav2Letter",
     "Wav2LetterLarge",
     "Wav2LetterPlus",
+    "WaveNet",
     "from_preset",
 ]

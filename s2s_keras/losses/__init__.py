@@ -2,3 +2,4 @@
 
 from s2s_keras.losses.cross_entropy import CrossEntropy as CrossEntropy
 from s2s_keras.losses.ctc import CTC as CTC
+from s2s_keras.losses.mixture_of_logistics import MixtureOfLogistics as MixtureOfLogistics
