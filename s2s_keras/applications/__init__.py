@@ -31,6 +31,7 @@ from s2s_keras.applications.tacotron2 import Tacotron2, Tacotron2GST, Tacotron2N
 from s2s_keras.applications.vocoder import Vocoder
 from s2s_keras.applications.vocos import Vocos, VocosMini
 from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
+from s2s_keras.applications.wavenet import WaveNet
 
 from_preset = Application.from_preset
 
@@ -83,5 +84,6 @@ __all__ = [
     "Wav2Letter",
     "Wav2LetterLarge",
     "Wav2LetterPlus",
+    "WaveNet",
     "from_preset",
 ]

@@ -174,7 +174,10 @@ class SpeechSynthesizer(Application):
         spoken = []
         for n, length in enumerate(lengths):
             steps = -(-length // self.reduction_factor)
-            alignment, stop = outputs["alignment"][n, :steps, : len(token_ids[n])], _sigmoid(outputs["stop"][n, :length])
+            alignment, stop = (
+                outputs["alignment"][n, :steps, : len(token_ids[n])],
+                _sigmoid(outputs["stop"][n, :length]),
+            )
             parts = {name: x[n, :length] for name, x in finished.items()}
             spoken.append(SpokenText(alignment=alignment, stop=stop, **parts) if length else None)
         return spoken

@@ -157,7 +157,9 @@ class Tacotron2(SpeechSynthesizer):
             x = keras.layers.Activation(activation, dtype=dtype, name=f"{name}_activation")(x)
             return keras.layers.Dropout(dropout, dtype=dtype, name=f"{name}_dropout")(x)
 
-        embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, mask_zero=True, dtype=dtype, name="embedding")
+        embedding = keras.layers.Embedding(
+            vocabulary_size, embedding_dim, mask_zero=True, dtype=dtype, name="embedding"
+        )
         x = embedding(inputs["token_ids"])
         for n in range(ENCODER_LAYERS):
             x = convolve(x, encoder_filters, f"encoder_{n}", "relu", dropout)

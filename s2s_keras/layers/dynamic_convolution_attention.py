@@ -125,8 +125,5 @@ def _beta_binomial(length, alpha, beta):
 
     n = length - 1
     return np.exp(
-        [
-            math.log(math.comb(n, k)) + log_beta(k + alpha, n - k + beta) - log_beta(alpha, beta)
-            for k in range(length)
-        ]
+        [math.log(math.comb(n, k)) + log_beta(k + alpha, n - k + beta) - log_beta(alpha, beta) for k in range(length)]
     ).astype("float32")

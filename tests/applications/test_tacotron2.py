@@ -95,7 +95,9 @@ class SynthesizerTestCase(ApplicationTestCase):
             inputs = self.inputs(padding=padding)
             symbolic = self.model({name: keras.KerasTensor(x.shape, x.dtype) for name, x in inputs.items()})
             eager = self.model(inputs)
-            assert {name: x.shape for name, x in symbolic.items()} == {name: tuple(x.shape) for name, x in eager.items()}
+            assert {name: x.shape for name, x in symbolic.items()} == {
+                name: tuple(x.shape) for name, x in eager.items()
+            }
 
     def test_padding_never_changes_an_answer(self):
         together, alone = self.outputs(self.model), self.outputs(self.model, rows=(1,))
