@@ -93,7 +93,7 @@ class MelCondition(keras.layers.Layer):
 
 
 def delayed_convolution(x, kernel, dilation_rate):
-    """The causal convolution of (B, S, C), whose first `dilation_rate * (kernel size - 1)` outputs are worth nothing."""
+    """The causal convolution of (B, S, C), whose first `dilation_rate * (kernel_size - 1)` are worth nothing."""
     padding = dilation_rate * (kernel.shape[0] - 1)
     x = ops.pad(x, [[0, 0], [padding, 0], [0, 0]])
     return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)

@@ -78,8 +78,8 @@ class SpeechSynthesizer(Application):
 
         Args:
             text: str, or a list of str.
-            vocoder: a vocoder with `vocode(mel)`, the name of its preset, or "griffin_lim". Default: the model's own, or
-                "griffin_lim" if it has none.
+            vocoder: a vocoder with `vocode(mel)`, the name of its preset, or "griffin_lim". Default: the model's own,
+                or "griffin_lim" if it has none.
             speed: float, how many times faster than the model speaks.
             seed: int, of the dropout that stays on: another one, another way to say it.
             batch_size: int, sentences at a time. What is said does not depend on it.

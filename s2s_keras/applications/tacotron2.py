@@ -66,7 +66,8 @@ class Tacotron2(SpeechSynthesizer):
             moves relative to where it was; for long texts and for few recordings), or a `StepAttention`.
         attention_dim: int, channels in which attention compares.
         postnet_filters: int, channels of the convolutions that correct the spectrogram.
-        magnitude_bins: int, bins of a linear spectrogram that is predicted too (the original's "both" has 513), or None.
+        magnitude_bins: int, bins of a linear spectrogram that is predicted too (the original's "both" has 513), or
+            None.
         reduction_factor: int, frames in a step of the decoder: 2 or 3 align sooner and are faster.
         flavour: "open_seq2seq" or "nvidia", whose details differ: which cell attention follows, what tells the end, and
             biases.

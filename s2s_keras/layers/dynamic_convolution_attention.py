@@ -23,7 +23,7 @@ class DynamicConvolutionAttention(StepAttention):
         kernel_size: int, odd, frames that they see.
         prior_length: int, frames that the prior may move on in a step, from 0 to one less.
         prior_alpha: float, of the beta-binomial distribution of the prior.
-        prior_beta: float, of the same: its mean step is `(prior_length - 1) * prior_alpha / (prior_alpha + prior_beta)`.
+        prior_beta: float, of the same: its mean step is `(prior_length - 1) * alpha / (alpha + beta)`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:

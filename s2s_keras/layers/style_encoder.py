@@ -43,8 +43,8 @@ class StyleEncoder(keras.layers.Layer):
     ((2, 8), (1, 8))
 
     Reference:
-        - [Style tokens](https://arxiv.org/abs/1803.09017). The attention is OpenSeq2Seq's: additive, with one vector for
-          all heads.
+        - [Style tokens](https://arxiv.org/abs/1803.09017). The attention is OpenSeq2Seq's: additive, with one vector
+          for all heads.
     """
 
     def __init__(
