@@ -27,6 +27,7 @@ from s2s_keras.applications.resnet import (
     ResNet200,
 )
 from s2s_keras.applications.speech_classifier import SpeechClassifier
+from s2s_keras.applications.speech_synthesizer import SpeechSynthesizer, SpokenText
 from s2s_keras.applications.tacotron2 import Tacotron2, Tacotron2GST, Tacotron2NVIDIA
 from s2s_keras.applications.vocoder import Vocoder
 from s2s_keras.applications.vocos import Vocos, VocosMini
@@ -75,6 +76,8 @@ __all__ = [
     "ResNet50",
     "ResNet50Commands",
     "SpeechClassifier",
+    "SpeechSynthesizer",
+    "SpokenText",
     "Tacotron2",
     "Tacotron2GST",
     "Tacotron2NVIDIA",

@@ -26,17 +26,19 @@ class SpokenText(typing.NamedTuple):
         mel: float32 array (T, num_mel_bins).
         alignment: float32 array (steps, tokens), where attention looked.
         stop: float32 array (T,), the probability that speech has ended.
+        token_ids: list of int, what was spoken.
         magnitude: float32 array (T, magnitude_bins), or None of a model without it.
 
     Example:
 
-    >>> SpokenText(np.zeros((3, 80)), np.zeros((3, 5)), np.zeros(3)).magnitude is None
+    >>> SpokenText(np.zeros((3, 80)), np.zeros((3, 2)), np.zeros(3), [1, 2]).magnitude is None
     True
     """
 
     mel: np.ndarray
     alignment: np.ndarray
     stop: np.ndarray
+    token_ids: list
     magnitude: np.ndarray | None = None
 
 
@@ -172,14 +174,11 @@ class SpeechSynthesizer(Application):
         lengths = np.where((lengths < 0) | (lengths > limits), 0, np.maximum(lengths, 1))
         finished = self._finish(outputs["mel"], lengths)
         spoken = []
-        for n, length in enumerate(lengths):
-            steps = -(-length // self.reduction_factor)
-            alignment, stop = (
-                outputs["alignment"][n, :steps, : len(token_ids[n])],
-                _sigmoid(outputs["stop"][n, :length]),
-            )
+        for n, (ids, length) in enumerate(zip(token_ids, lengths, strict=True)):
             parts = {name: x[n, :length] for name, x in finished.items()}
-            spoken.append(SpokenText(alignment=alignment, stop=stop, **parts) if length else None)
+            parts["alignment"] = outputs["alignment"][n, : -(-length // self.reduction_factor), : len(ids)]
+            stop = _sigmoid(outputs["stop"][n, :length])
+            spoken.append(SpokenText(stop=stop, token_ids=ids, **parts) if length else None)
         return spoken
 
     def _finish(self, mel, lengths):
@@ -293,6 +292,31 @@ def synthesizer_parts(tokenizer, front_end, vocabulary_size, num_mel_bins):
     if front_end is not None:
         num_mel_bins = front_end.num_features
     return tokenizer, front_end, getattr(tokenizer, "vocabulary_size", vocabulary_size), num_mel_bins
+
+
+def join_spoken(spoken):
+    """Several `SpokenText` as one, for a picture of them: one after the other.
+
+    Args:
+        spoken: list of `SpokenText`.
+
+    Returns:
+        `SpokenText` without a magnitude.
+
+    Example:
+
+    >>> half = SpokenText(np.zeros((3, 80)), np.ones((3, 2)), np.zeros(3), [1, 2])
+    >>> join_spoken([half, half]).alignment.astype(int).tolist()[2:4]
+    [[1, 1, 0, 0], [0, 0, 1, 1]]
+    """
+    mel, stop = (np.concatenate([getattr(one, name) for one in spoken]) for name in ("mel", "stop"))
+    alignment = np.zeros(np.sum([one.alignment.shape for one in spoken], axis=0), "float32")
+    step = token = 0
+    for one in spoken:
+        steps, tokens = one.alignment.shape
+        alignment[step : step + steps, token : token + tokens] = one.alignment
+        step, token = step + steps, token + tokens
+    return SpokenText(mel, alignment, stop, [n for one in spoken for n in one.token_ids])
 
 
 def as_vocoder(vocoder, front_end):

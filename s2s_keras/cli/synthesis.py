@@ -49,8 +49,11 @@ def synthesize(
     os.replace(unfinished, output)
     print(f"{output}: {len(audio) / sample_rate:.1f} s at {sample_rate} Hz")
     if picture is not None:
-        from s2s_keras.visualization import plot_spoken_texts
+        from s2s_keras.applications.speech_synthesizer import join_spoken
+        from s2s_keras.visualization import plot_synthesis
 
-        sentences = model.tokenizer.sentences(text)
-        plot_spoken_texts(model.spectrograms(sentences, seed=seed, **styled), sentences).savefig(picture, dpi=100)
+        spoken = join_spoken(model.spectrograms(model.tokenizer.sentences(text), seed=seed, **styled))
+        names = [model.tokenizer.decode([n]) or "·" for n in spoken.token_ids]
+        frame = model.front_end.hop_length / sample_rate
+        plot_synthesis(spoken.mel, spoken.alignment, spoken.stop, names, frame, path=picture)
         print(picture)
