@@ -252,7 +252,7 @@ class Tacotron2(SpeechSynthesizer):
             style = np.full(num_tokens, 1.0 / num_tokens)
         if np.shape(style) == (num_tokens,):
             return ops.convert_to_numpy(self.style_encoder.style_of(style))
-        audio = as_waveform(style, self.sample_rate)[None]
+        audio = as_waveform(style, self.sample_rate, self.sample_rate)[None]
         mel = self.front_end([audio, np.array([audio.shape[1]], "int32")])
         return ops.convert_to_numpy(self.style_encoder(mel))
 
