@@ -207,3 +207,44 @@ def test_decoders_equal_the_original(folder, shared):
     found = values([decoder([memory, inputs["tgt"]], mask=[mask, None])])[0] @ kernel
     for n, length in enumerate(inputs["tgt_len"] - 1):
         np.testing.assert_allclose(found[n, :length], outputs["decoder.logits"][n, :length], rtol=0, atol=2e-5)
+
+
+def test_forward_attention_is_the_sum_over_ways():
+    """Every way from the first frame, staying or moving on by one at each step, weighs the product of its weights."""
+    attention = ForwardAttention(BahdanauAttention(UNITS))
+    attention.build([(2, QUERY), None, {"values": (2, 7, MEMORY)}])
+    randomize(attention)
+    weights = steps(attention.attention)[1][:, 0]  # of the attention inside, which does not know where it was
+    found = steps(attention)[1][:, 0]
+    expected = np.zeros((3, 7))
+    for moves in np.ndindex(2, 2, 2):
+        places, weight = np.cumsum(moves), 1.0
+        for n, place in enumerate(places):
+            weight *= weights[n, place]
+            if moves[n + 1 :] == (0,) * (2 - n):  # once for each way so far
+                expected[n, place] += weight
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=0, atol=1e-4)
+
+
+def test_dynamic_convolution_by_hand():
+    """From the weights: v . tanh(U (static * a) + T (dynamic * a) + b) + log(prior * a), and softmax."""
+    attention = KINDS["dynamic convolution"]()
+    attention.build([(2, QUERY), None, {"values": (2, 7, MEMORY)}])
+    randomize(attention)
+    _, alignments = steps(attention)
+    query = np.random.default_rng(0).normal(size=(3, 2, QUERY)).astype("float32")[1, 0]
+    first, second = attention.filter_layers
+    kernel, bias = values(first.weights)
+    dynamic = (np.tanh(query @ kernel + bias) @ values(second.weights)[0]).reshape(5, 3)
+    padded = np.pad(alignments[0, 0], 2)
+    windows = np.stack([padded[t : t + 5] for t in range(7)])
+    joined = windows @ values(attention.static_filters.weights)[0] @ values(attention.static_layer.weights)[0]
+    joined += (
+        windows @ dynamic @ values(attention.dynamic_layer.weights)[0] + values(attention.dynamic_layer.weights)[1]
+    )
+    scores = np.tanh(joined) @ values(attention.score_layer.weights)[0][:, 0]
+    # Two trials whose probability has the density of Beta(0.1, 0.9).
+    prior = np.array([0.9 * 1.9, 2 * 0.1 * 0.9, 0.1 * 1.1]) / 2.0
+    moved = np.convolve(alignments[0, 0], prior)[:7]
+    scores = scores + np.log(np.maximum(moved, 1e-6))
+    np.testing.assert_allclose(alignments[1, 0], np.exp(scores) / np.exp(scores).sum(), rtol=1e-4, atol=1e-6)

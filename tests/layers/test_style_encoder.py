@@ -52,7 +52,9 @@ def test_style_equals_the_original(shared):
     inputs, taught = np.load(golden / "inputs.npz"), np.load(golden / "outputs_train_bn_infer.npz")
     style = encoder(inputs["extra_src0"][:1])  # the other rows' padding is sound to the original
     np.testing.assert_allclose(ops.convert_to_numpy(style)[0], taught["encoder.outputs"][0, 0, -32:], rtol=0, atol=1e-5)
-    state = model._stages.start.predict_on_batch({"token_ids": inputs["text"][:1], "style": ops.convert_to_numpy(style)})
+    state = model._stages.start.predict_on_batch(
+        {"token_ids": inputs["text"][:1], "style": ops.convert_to_numpy(style)}
+    )
     np.testing.assert_allclose(state["memory"]["values"], taught["encoder.outputs"][:1], rtol=0, atol=1e-5)
 
 

@@ -1,0 +1,85 @@
+"""How well the preset `tacotron2_mini_kathleen_en` speaks sentences that it was not trained on.
+
+    pip install pocketsphinx
+    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--pictures FOLDER]
+
+speaks the sentences of a part of the corpus and prints, as JSON: the word error rate of PocketSphinx with its
+generic English model on the recordings, on the recordings after spectrogram and vocoder, and on the synthesized speech;
+the mel-cepstral distortion between recording and synthesis, in dB; and what `inspect_alignment` finds.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from pocketsphinx import Decoder
+
+from s2s_keras.applications.speech_synthesizer import as_vocoder
+from s2s_keras.data import load_manifest
+from s2s_keras.metrics import inspect_alignment, mel_cepstral_distortion, word_error_rate
+from s2s_keras.ops.audio import load_audio
+from s2s_keras.training import load_model
+from s2s_keras.visualization import plot_synthesis
+
+SILENCE = np.zeros(3200, "float32")  # at both ends of what is recognized, at 16 kHz
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="tacotron2_mini_kathleen_en")
+    parser.add_argument("--vocoder", help="another one than the preset's")
+    parser.add_argument("--data", default="../shared/data/tts_en_kathleen")
+    parser.add_argument("--part", default="test")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of every sentence")
+    args = parser.parse_args()
+    utterances = load_manifest(f"{args.data}/manifest_{args.part}.jsonl")[: args.limit]
+    texts = [utterance.text for utterance in utterances]
+    model = load_model(args.preset)
+    vocoder = as_vocoder(args.vocoder or model.vocoder, model.front_end)
+    recordings = [load_audio(utterance.audio, model.sample_rate) for utterance in utterances]
+    mels = [np.asarray(model.front_end([a[None], np.array([len(a)], "int32")]))[0] for a in recordings]
+    spoken = model.spectrograms(texts)
+    reports = [inspect_alignment(one.alignment) for one in spoken]
+    if args.pictures:
+        args.pictures.mkdir(parents=True, exist_ok=True)
+        for n, (one, mel) in enumerate(zip(spoken, mels, strict=True)):
+            names = [model.tokenizer.decode([k]) or "·" for k in one.token_ids]
+            path = args.pictures / f"{n:02d}.png"
+            plot_synthesis(one.mel, one.alignment, one.stop, names, reference=mel, path=path)
+    speech = {
+        "recordings": recordings,
+        "vocoder": vocoder.vocode(mels),
+        "synthesis": vocoder.vocode([one.mel for one in spoken]),
+    }
+    heard = {name: [recognize(audio) for audio in several] for name, several in speech.items()}
+    references = [words(text) for text in texts]
+    distances = [mel_cepstral_distortion(m, one.mel).decibels for m, one in zip(mels, spoken, strict=True)]
+    result = {
+        "sentences": len(texts),
+        "wer": {name: round(word_error_rate(references, several), 4) for name, several in heard.items()},
+        "mel_cepstral_distortion": round(float(np.mean(distances)), 2),
+        "diagonality": round(float(np.mean([report.diagonality for report in reports])), 3),
+        "sentences_with_skips": sum(bool(len(report.skipped)) for report in reports),
+        "sentences_with_repeats": sum(bool(len(report.repeated)) for report in reports),
+    }
+    print(json.dumps(result, indent=2))
+
+
+def recognize(audio):
+    decoder = Decoder(samprate=16000, loglevel="FATAL")
+    samples = np.clip(np.concatenate([SILENCE, audio, SILENCE]), -1.0, 1.0)
+    decoder.start_utt()
+    decoder.process_raw((samples * 32767).astype("int16").tobytes(), full_utt=True)
+    decoder.end_utt()
+    return words(decoder.hyp().hypstr if decoder.hyp() else "")
+
+
+def words(text):
+    return " ".join(re.sub(r"[^a-z' ]", " ", text.lower()).split())
+
+
+if __name__ == "__main__":
+    main()
