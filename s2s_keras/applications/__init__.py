@@ -7,6 +7,7 @@ from s2s_keras.applications.cifar_nv import CifarNV
 from s2s_keras.applications.classifier import Classification, Classifier
 from s2s_keras.applications.ctc_recognizer import CTCRecognizer
 from s2s_keras.applications.deep_speech import DeepSpeech2, DeepSpeech2Large, DeepSpeech2Medium, DeepSpeech2Small
+from s2s_keras.applications.griffin_lim import GriffinLim
 from s2s_keras.applications.image_classifier import ImageClassifier
 from s2s_keras.applications.jasper import Jasper, Jasper5x3, Jasper10x3, Jasper10x5, JasperMini
 from s2s_keras.applications.jasper_commands import JasperCommands
@@ -26,8 +27,12 @@ from s2s_keras.applications.resnet import (
     ResNet200,
 )
 from s2s_keras.applications.speech_classifier import SpeechClassifier
-from s2s_keras.applications.tacotron2 import Tacotron2, Tacotron2NVIDIA
+from s2s_keras.applications.speech_synthesizer import SpeechSynthesizer, SpokenText
+from s2s_keras.applications.tacotron2 import Tacotron2, Tacotron2GST, Tacotron2NVIDIA
+from s2s_keras.applications.vocoder import Vocoder
+from s2s_keras.applications.vocos import Vocos, VocosMini
 from s2s_keras.applications.wav2letter import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
+from s2s_keras.applications.wavenet import WaveNet
 
 from_preset = Application.from_preset
 
@@ -45,6 +50,7 @@ __all__ = [
     "DeepSpeech2Medium",
     "DeepSpeech2Small",
     "Detection",
+    "GriffinLim",
     "ImageClassifier",
     "Jasper",
     "Jasper10x3",
@@ -70,10 +76,17 @@ __all__ = [
     "ResNet50",
     "ResNet50Commands",
     "SpeechClassifier",
+    "SpeechSynthesizer",
+    "SpokenText",
     "Tacotron2",
+    "Tacotron2GST",
     "Tacotron2NVIDIA",
+    "Vocoder",
+    "Vocos",
+    "VocosMini",
     "Wav2Letter",
     "Wav2LetterLarge",
     "Wav2LetterPlus",
+    "WaveNet",
     "from_preset",
 ]

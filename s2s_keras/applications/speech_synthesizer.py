@@ -5,10 +5,9 @@ import typing
 
 import keras
 import numpy as np
-from keras import ops
 
 from s2s_keras.applications.application import Application, as_object
-from s2s_keras.applications.vocoding import as_vocoder
+from s2s_keras.applications.griffin_lim import GriffinLim
 from s2s_keras.layers import MaskTensor
 from s2s_keras.ops.masks import sequence_mask
 
@@ -16,6 +15,7 @@ CHUNK = 32  # steps of the decoder between two looks at whether all sentences ha
 TOKEN_BUCKET = 16  # token ids are padded to a multiple of it, for backends that compile every shape
 FRAME_BUCKET = 64
 FRAMES_PER_TOKEN = 10  # no sentence is longer: the original's limit
+PAUSE = 0.15  # seconds of silence between two sentences
 STOP = 0.5  # the probability from which speech has ended
 
 
@@ -26,24 +26,26 @@ class SpokenText(typing.NamedTuple):
         mel: float32 array (T, num_mel_bins).
         alignment: float32 array (steps, tokens), where attention looked.
         stop: float32 array (T,), the probability that speech has ended.
+        token_ids: list of int, what was spoken.
         magnitude: float32 array (T, magnitude_bins), or None of a model without it.
 
     Example:
 
-    >>> SpokenText(np.zeros((3, 80)), np.zeros((3, 5)), np.zeros(3)).magnitude is None
+    >>> SpokenText(np.zeros((3, 80)), np.zeros((3, 2)), np.zeros(3), [1, 2]).magnitude is None
     True
     """
 
     mel: np.ndarray
     alignment: np.ndarray
     stop: np.ndarray
+    token_ids: list
     magnitude: np.ndarray | None = None
 
 
 class SpeechSynthesizer(Application):
     """The base of what speaks: an encoder of tokens, a decoder of frames, and what corrects its frames.
 
-    A subclass has the layers "decoder" and, behind it, "mel_postnet".
+    A subclass has the layers "encoder", the last one that knows nothing but the text, and "decoder".
 
     Args:
         inputs: dict of Keras tensors, "token_ids" among them.
@@ -59,6 +61,7 @@ class SpeechSynthesizer(Application):
         self.tokenizer = tokenizer
         self.front_end = front_end
         self.vocoder = vocoder
+        self._stages = Stages(self)
 
     @property
     def sample_rate(self):
@@ -77,8 +80,8 @@ class SpeechSynthesizer(Application):
 
         Args:
             text: str, or a list of str.
-            vocoder: a vocoder with `vocode(mel)`, the name of its preset, or "griffin_lim". Default: the model's own, or
-                "griffin_lim" if it has none.
+            vocoder: a vocoder with `vocode(mel)`, the name of its preset, or "griffin_lim". Default: the model's own,
+                or "griffin_lim" if it has none.
             speed: float, how many times faster than the model speaks.
             seed: int, of the dropout that stays on: another one, another way to say it.
             batch_size: int, sentences at a time. What is said does not depend on it.
@@ -101,7 +104,8 @@ class SpeechSynthesizer(Application):
         spoken = iter(self.spectrograms([part for some in parts for part in some], seed, batch_size, **style))
         mels = [[stretch(next(spoken).mel, speed) for _ in some] for some in parts]
         heard = iter(vocoder.vocode([mel for some in mels for mel in some]))
-        audio = [np.concatenate([next(heard) for _ in some]) for some in mels]
+        pause = np.zeros(round(PAUSE * self.sample_rate), "float32")
+        audio = [np.concatenate([part for _ in some for part in (next(heard), pause)][:-1]) for some in mels]
         return (audio[0] if isinstance(text, str) else audio), self.sample_rate
 
     def spectrograms(self, texts, seed=0, batch_size=8, **style):
@@ -153,14 +157,14 @@ class SpeechSynthesizer(Application):
         for row, ids in zip(padded, token_ids, strict=True):
             row[: len(ids)] = ids
         limits = np.array([FRAMES_PER_TOKEN * len(ids) for ids in token_ids])
-        state = self._stages["start"].predict_on_batch({"token_ids": padded, **style})
+        state = self._stages.start.predict_on_batch({"token_ids": padded, **self.conditions(len(padded), **style)})
         prenet, rng, chunks = self.get_layer("decoder").prenet, np.random.default_rng(seed), []
         lengths = np.full(len(padded), -1)
         frames = 0
         while np.any((lengths < 0) & (limits > frames)):
             drawn = prenet.draw((CHUNK, 1), rng)
             drawn = np.zeros((CHUNK, 1, 1), "float32") if drawn is None else drawn
-            outputs, state = self._stages["steps"].predict_on_batch({"state": state, "drawn": drawn})
+            outputs, state = self._stages.steps.predict_on_batch({"state": state, "drawn": drawn})
             ended = outputs["stop"] > np.log(STOP / (1.0 - STOP))
             first = np.where(ended.any(axis=1), frames + ended.argmax(axis=1), -1)
             lengths = np.where(lengths < 0, first, lengths)
@@ -170,30 +174,38 @@ class SpeechSynthesizer(Application):
         lengths = np.where((lengths < 0) | (lengths > limits), 0, np.maximum(lengths, 1))
         finished = self._finish(outputs["mel"], lengths)
         spoken = []
-        for n, length in enumerate(lengths):
-            steps = -(-length // self.reduction_factor)
-            alignment, stop = outputs["alignment"][n, :steps, : len(token_ids[n])], _sigmoid(outputs["stop"][n, :length])
+        for n, (ids, length) in enumerate(zip(token_ids, lengths, strict=True)):
             parts = {name: x[n, :length] for name, x in finished.items()}
-            spoken.append(SpokenText(alignment=alignment, stop=stop, **parts) if length else None)
+            parts["alignment"] = outputs["alignment"][n, : -(-length // self.reduction_factor), : len(ids)]
+            stop = _sigmoid(outputs["stop"][n, :length])
+            spoken.append(SpokenText(stop=stop, token_ids=ids, **parts) if length else None)
         return spoken
 
     def _finish(self, mel, lengths):
         """The corrected "mel" and, of a model that has it, the "magnitude" of a batch of the decoder's frames."""
         longest = -(-max(int(lengths.max()), 1) // FRAME_BUCKET) * FRAME_BUCKET
         mel = np.pad(mel, [(0, 0), (0, max(longest - mel.shape[1], 0)), (0, 0)])[:, :longest]
-        return self._stages["finish"].predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
+        return self._stages.finish.predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
+
+    def conditions(self, count):
+        """What the decoder is told besides the text: a dict of arrays for `count` sentences. A subclass takes more."""
+        return {}
+
+    def conditioned(self, memory, inputs):
+        """The encoded text with what else the decoder is told."""
+        return memory
 
     def initial_state(self, inputs):
         """The state before the first frame.
 
         Args:
-            inputs: dict of "token_ids", int (B, U), 0 where there is none, and what else a subclass's encoder takes.
+            inputs: dict of "token_ids", int (B, U), 0 where there is none, and what `conditions` returned.
 
         Returns:
             Nested dict of tensors, batch first, for `steps`.
         """
-        encoded = self._encoder(inputs)
-        return self.get_layer("decoder").start(encoded["memory"], encoded["mask"])
+        encoded = self._stages.encoder({"token_ids": inputs["token_ids"]})
+        return self.get_layer("decoder").start(self.conditioned(encoded["memory"], inputs), encoded["mask"])
 
     def steps(self, state, drawn):
         """The next steps of the decoder, see `TacotronDecoder.steps`."""
@@ -211,27 +223,6 @@ class SpeechSynthesizer(Application):
         """
         raise NotImplementedError(f"{type(self).__name__} must define correct(mel, mask).")
 
-    # Cached properties go round the tracking of layers by Keras: what they hold is no part of the model.
-
-    @functools.cached_property
-    def _encoder(self):
-        """The model from tokens to {"memory", "mask"}."""
-        memory = self.get_layer("decoder").input[0]
-        inputs = {name: x for name, x in self.input.items() if name not in ("mel", "mel_lengths")}
-        return keras.Model(inputs, {"memory": memory, "mask": MaskTensor(name="mask")(memory)})
-
-    @functools.cached_property
-    def _stages(self):
-        def finish(inputs):
-            mel, lengths = inputs["mel"], inputs["lengths"]
-            return self.correct(mel, sequence_mask(lengths, mel))
-
-        return {
-            "start": Stage(self, self.initial_state),
-            "steps": Stage(self, lambda inputs: self.steps(inputs["state"], inputs["drawn"])),
-            "finish": Stage(self, finish),
-        }
-
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         objects = ("tokenizer", "front_end")
@@ -242,8 +233,40 @@ class SpeechSynthesizer(Application):
         }
 
 
+class Stages:
+    """The parts of a synthesizer that run after one another, each compiled by whatever the backend compiles with.
+
+    A plain object: what it holds is the model's own, and none of it is saved with the model.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    @functools.cached_property
+    def encoder(self):
+        """The model from tokens to {"memory", "mask"}."""
+        memory = self.model.get_layer("encoder").output
+        outputs = {"memory": memory, "mask": MaskTensor(name="mask")(memory)}
+        return keras.Model({"token_ids": self.model.input["token_ids"]}, outputs)
+
+    @functools.cached_property
+    def start(self):
+        return Stage(self.model, self.model.initial_state)
+
+    @functools.cached_property
+    def steps(self):
+        return Stage(self.model, lambda inputs: self.model.steps(inputs["state"], inputs["drawn"]))
+
+    @functools.cached_property
+    def finish(self):
+        def correct(inputs):
+            return self.model.correct(inputs["mel"], sequence_mask(inputs["lengths"], inputs["mel"]))
+
+        return Stage(self.model, correct)
+
+
 class Stage(keras.Model):
-    """A function of a model as a model: so it is compiled by whatever the backend compiles with."""
+    """A function of a model as a model."""
 
     def __init__(self, model, function):
         super().__init__()
@@ -269,6 +292,53 @@ def synthesizer_parts(tokenizer, front_end, vocabulary_size, num_mel_bins):
     if front_end is not None:
         num_mel_bins = front_end.num_features
     return tokenizer, front_end, getattr(tokenizer, "vocabulary_size", vocabulary_size), num_mel_bins
+
+
+def join_spoken(spoken):
+    """Several `SpokenText` as one, for a picture of them: one after the other.
+
+    Args:
+        spoken: list of `SpokenText`.
+
+    Returns:
+        `SpokenText` without a magnitude.
+
+    Example:
+
+    >>> half = SpokenText(np.zeros((3, 80)), np.ones((3, 2)), np.zeros(3), [1, 2])
+    >>> join_spoken([half, half]).alignment.astype(int).tolist()[2:4]
+    [[1, 1, 0, 0], [0, 0, 1, 1]]
+    """
+    mel, stop = (np.concatenate([getattr(one, name) for one in spoken]) for name in ("mel", "stop"))
+    alignment = np.zeros(np.sum([one.alignment.shape for one in spoken], axis=0), "float32")
+    step = token = 0
+    for one in spoken:
+        steps, tokens = one.alignment.shape
+        alignment[step : step + steps, token : token + tokens] = one.alignment
+        step, token = step + steps, token + tokens
+    return SpokenText(mel, alignment, stop, [n for one in spoken for n in one.token_ids])
+
+
+def as_vocoder(vocoder, front_end):
+    """The vocoder that a name stands for, or itself.
+
+    Args:
+        vocoder: a vocoder with `vocode(mel)`, the name of its preset, "griffin_lim", or None for that.
+        front_end: `MelSpectrogram` whose spectrograms it is to speak.
+
+    Raises:
+        ValueError: if it was made for other spectrograms.
+    """
+    if vocoder in (None, "griffin_lim"):
+        return GriffinLim(front_end)
+    vocoder = Application.from_preset(vocoder) if isinstance(vocoder, str) else vocoder
+    facts = ("sample_rate", "hop_length", "num_mel_bins")
+    expected, found = ([getattr(x, name) for name in facts] for x in (front_end, vocoder))
+    if expected != found:
+        raise ValueError(
+            f"The vocoder was made for other spectrograms. Expected {', '.join(facts)} of {expected}, received {found}."
+        )
+    return vocoder
 
 
 def stretch(mel, speed):

@@ -1,11 +1,15 @@
 """Tacotron 2: text to mel spectrograms."""
 
 import keras
+import numpy as np
+from keras import ops
 
 from s2s_keras.applications.application import as_object
+from s2s_keras.applications.recordings import as_waveform
 from s2s_keras.applications.speech_input import check_keywords
 from s2s_keras.applications.speech_synthesizer import SpeechSynthesizer, synthesizer_parts
 from s2s_keras.layers import (
+    Conditioning,
     DynamicConvolutionAttention,
     FeatureInput,
     ForwardAttention,
@@ -15,6 +19,7 @@ from s2s_keras.layers import (
     MaskedSum,
     Prenet,
     RecurrentStack,
+    StyleEncoder,
     TacotronCell,
     TacotronDecoder,
 )
@@ -24,6 +29,7 @@ ENCODER_LAYERS, POSTNET_LAYERS = 3, 5
 KERNEL_SIZE = 5
 BATCH_NORM_EPSILON = 1e-5
 MAGNITUDE_FILTERS = (256, 512)
+SPEAKER_DIM = 64
 ATTENTIONS = ("location", "forward", "dynamic_convolution")
 
 # What the two published implementations do differently. OpenSeq2Seq's location convolution sees the sum of alignments.
@@ -45,6 +51,7 @@ FLAVOURS = {
 }
 
 
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class Tacotron2(SpeechSynthesizer):
     """Tacotron 2: a mel spectrogram from text, frame by frame, with attention that knows where it has been.
 
@@ -59,12 +66,15 @@ class Tacotron2(SpeechSynthesizer):
             moves relative to where it was; for long texts and for few recordings), or a `StepAttention`.
         attention_dim: int, channels in which attention compares.
         postnet_filters: int, channels of the convolutions that correct the spectrogram.
-        magnitude_bins: int, bins of a linear spectrogram that is predicted too (the original's "both" has 513), or None.
+        magnitude_bins: int, bins of a linear spectrogram that is predicted too (the original's "both" has 513), or
+            None.
         reduction_factor: int, frames in a step of the decoder: 2 or 3 align sooner and are faster.
         flavour: "open_seq2seq" or "nvidia", whose details differ: which cell attention follows, what tells the end, and
             biases.
         dropout: float, rate dropped in the encoder, the postnet and, in inference too, the prenet.
         zoneout: float, of the decoder's cells.
+        num_speakers: int, voices: then there is an input "speaker_ids", int (B,). 0 for one voice.
+        style_encoder: `StyleEncoder`, to speak in the style of a recording, or None.
         guided_attention: float, weight of a loss that keeps attention near the diagonal, added in training; 0 for none.
         num_mel_bins: int, channels of a frame.
         tokenizer, front_end, vocoder: see `SpeechSynthesizer`.
@@ -118,6 +128,8 @@ class Tacotron2(SpeechSynthesizer):
         flavour="open_seq2seq",
         dropout=0.5,
         zoneout=0.0,
+        num_speakers=0,
+        style_encoder=None,
         guided_attention=0.0,
         num_mel_bins=80,
         tokenizer=None,
@@ -129,7 +141,7 @@ class Tacotron2(SpeechSynthesizer):
         if flavour not in FLAVOURS:
             raise ValueError(f"`flavour` must be {' or '.join(map(repr, FLAVOURS))}. Received: flavour={flavour!r}.")
         check_keywords(self, kwargs)
-        attention, rules = as_object(attention), FLAVOURS[flavour]
+        attention, style_encoder, rules = as_object(attention), as_object(style_encoder), FLAVOURS[flavour]
         parts = synthesizer_parts(tokenizer, front_end, vocabulary_size, num_mel_bins)
         tokenizer, front_end, vocabulary_size, num_mel_bins = parts
         vocabulary_size = vocabulary_size or VOCABULARY_SIZE
@@ -146,12 +158,23 @@ class Tacotron2(SpeechSynthesizer):
             x = keras.layers.Activation(activation, dtype=dtype, name=f"{name}_activation")(x)
             return keras.layers.Dropout(dropout, dtype=dtype, name=f"{name}_dropout")(x)
 
-        embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, mask_zero=True, dtype=dtype, name="embedding")
+        embedding = keras.layers.Embedding(
+            vocabulary_size, embedding_dim, mask_zero=True, dtype=dtype, name="embedding"
+        )
         x = embedding(inputs["token_ids"])
         for n in range(ENCODER_LAYERS):
             x = convolve(x, encoder_filters, f"encoder_{n}", "relu", dropout)
-        lstm = RecurrentStack(encoder_dim // 2, cell="lstm", directions="both", dtype=dtype, name="encoder_lstm")
-        memory = self.condition(lstm(x), target, inputs)
+        lstm = RecurrentStack(encoder_dim // 2, cell="lstm", directions="both", dtype=dtype, name="encoder")
+        memory = lstm(x)
+        conditions = []
+        if num_speakers:
+            inputs["speaker_ids"] = keras.Input((), name="speaker_ids", dtype="int32")
+            speakers = keras.layers.Embedding(num_speakers, SPEAKER_DIM, dtype=dtype, name="speakers")
+            conditions.append(speakers(inputs["speaker_ids"]))
+        if style_encoder is not None:
+            conditions.append(style_encoder(target))
+        if conditions:
+            memory = Conditioning(dtype=dtype, name="conditioning")([memory, *conditions])
 
         layer = _attention(attention, attention_dim, rules["location"], dtype)
         cell = TacotronCell(decoder_dim, layer, query=rules["query"], zoneout=zoneout, dtype=dtype, name="cell")
@@ -188,12 +211,58 @@ class Tacotron2(SpeechSynthesizer):
         self.flavour = flavour
         self.dropout = dropout
         self.zoneout = zoneout
+        self.num_speakers = num_speakers
+        self.style_encoder = style_encoder
         self.guided_attention = guided_attention
         self.num_mel_bins = num_mel_bins
 
-    def condition(self, memory, target, inputs):
-        """The encoded text with what else the decoder should know; a subclass may add to it and to `inputs`."""
-        return memory
+    def conditions(self, count, style=None, speaker=None):
+        """What the decoder is told besides the text, as inputs of `initial_state`.
+
+        Args:
+            count: int, sentences.
+            style: a path or float array (S,) at the model's sample rate, a recording whose style to speak in; or float
+                array (num_tokens,), weights of the style tokens. Default: all tokens alike.
+            speaker: int, the voice. Default: the first.
+
+        Returns:
+            Dict of arrays.
+
+        Raises:
+            ValueError: the model has no styles or voices, or not this one.
+        """
+        found = {}
+        if (style is not None and self.style_encoder is None) or (speaker is not None and not self.num_speakers):
+            raise ValueError(
+                f"The model has {'no ' if self.style_encoder is None else ''}styles and {self.num_speakers} voices to "
+                f"choose from. Received: style={style!r}, speaker={speaker!r}."
+            )
+        if self.num_speakers:
+            if not 0 <= (speaker or 0) < self.num_speakers:
+                raise ValueError(f"Speakers are 0 to {self.num_speakers - 1}. Received: speaker={speaker}.")
+            found["speaker_ids"] = np.full(count, speaker or 0, "int32")
+        if self.style_encoder is not None:
+            found["style"] = np.repeat(self._style(style), count, axis=0)
+        return found
+
+    def _style(self, style):
+        """The style of a recording or of weights of the tokens, float (1, style_dim)."""
+        num_tokens = self.style_encoder.num_tokens
+        if style is None:
+            style = np.full(num_tokens, 1.0 / num_tokens)
+        if np.shape(style) == (num_tokens,):
+            return ops.convert_to_numpy(self.style_encoder.style_of(style))
+        audio = as_waveform(style, self.sample_rate)[None]
+        mel = self.front_end([audio, np.array([audio.shape[1]], "int32")])
+        return ops.convert_to_numpy(self.style_encoder(mel))
+
+    def conditioned(self, memory, inputs):
+        conditions = []
+        if self.num_speakers:
+            conditions.append(self.get_layer("speakers")(inputs["speaker_ids"]))
+        if self.style_encoder is not None:
+            conditions.append(inputs["style"])
+        return self.get_layer("conditioning")([memory, *conditions]) if conditions else memory
 
     def correct(self, mel, mask):
         x = self._convolve(mel, mask, [f"postnet_{n}" for n in range(POSTNET_LAYERS)])
@@ -225,17 +294,46 @@ class Tacotron2(SpeechSynthesizer):
             "flavour",
             "dropout",
             "zoneout",
+            "num_speakers",
             "guided_attention",
             "num_mel_bins",
         )
-        attention = self.attention
+        attention, serialize = self.attention, keras.saving.serialize_keras_object
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
-            "attention": attention if isinstance(attention, str) else keras.saving.serialize_keras_object(attention),
+            "attention": attention if isinstance(attention, str) else serialize(attention),
+            "style_encoder": self.style_encoder and serialize(self.style_encoder),
         }
 
 
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class Tacotron2GST(Tacotron2):
+    """Tacotron 2 that speaks in the style of a recording, or of a mixture of style tokens.
+
+    Args:
+        style_encoder: `StyleEncoder`, or None for the original's.
+        **kwargs: arguments of `Tacotron2`.
+
+    Example:
+
+    >>> from s2s_keras.layers import StyleEncoder
+    >>> encoder = StyleEncoder(filters=(4,), rnn_dim=4, num_tokens=3, style_dim=8, num_heads=2)
+    >>> model = Tacotron2GST(encoder, encoder_filters=8, encoder_dim=8, decoder_dim=8, postnet_filters=8)
+    >>> sorted(model.input)
+    ['mel', 'mel_lengths', 'token_ids']
+
+    Reference:
+        - [Style tokens](https://arxiv.org/abs/1803.09017). In training the style is that of the right spectrogram.
+    """
+
+    def __init__(self, style_encoder=None, **kwargs):
+        if style_encoder is None:
+            style_encoder = StyleEncoder(train_tokens=False, dtype=kwargs.get("dtype"), name="style_encoder")
+        super().__init__(style_encoder=style_encoder, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
 class Tacotron2NVIDIA(Tacotron2):
     """Tacotron 2 as NVIDIA published it for PyTorch: 148 characters, zoneout left out, 80 mel bins at 22,050 Hz.
 

@@ -15,6 +15,7 @@ from s2s_keras.cli import (  # noqa: F401  (their commands join the app)
     recipes,
     recognition,
     shards,
+    synthesis,
     transcription,
 )
 from s2s_keras.cli.app import app

@@ -77,7 +77,7 @@ def recurrent_parts(stack, names=()):
                 "both": f"{BOTH_SCOPE}cell_{n}/bidirectional_rnn/{direction}/",
                 "apart": f"bidirectional_rnn/{direction}/multi_rnn_cell/cell_{n}/",
             }[stack.directions]
-            cells = {"gru": _cudnn_gru, "gru_reset_before": _gru, "lstm": lstm_parts}
+            cells = {"gru": _cudnn_gru, "gru_reset_before": gru_parts, "lstm": lstm_parts}
             offset = FORGET_BIAS if cell == "basic_lstm_cell/" else 0.0
             for name, part in cells[stack.cell](layer.cell, offset).items():
                 parts[f"{scope}{where}{cell}{name}"] = part
@@ -112,7 +112,7 @@ def lstm_parts(cell, forget_bias):
     }
 
 
-def _gru(cell, _):
+def gru_parts(cell, _):
     """Gates: reset, update there; update, reset, candidate here. The candidate has a kernel of its own there."""
     units = cell.units
     rows = cell.kernel.shape[0] + units

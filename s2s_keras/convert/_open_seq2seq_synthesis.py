@@ -3,7 +3,7 @@
 import numpy as np
 
 from s2s_keras.applications import Tacotron2
-from s2s_keras.convert._open_seq2seq_recurrent import FORGET_BIAS, Part, lstm_parts
+from s2s_keras.convert._open_seq2seq_recurrent import FORGET_BIAS, Part, gru_parts, lstm_parts
 
 TACOTRON_ENCODER = "ForwardPass/tacotron2_encoder/"
 TACOTRON_DECODER = "ForwardPass/tacotron_2_decoder/"
@@ -26,7 +26,9 @@ def synthesizer_table(model, names=()):
     table = {f"{encoder}EncoderEmbeddingMatrix": embeddings}
     for n in range(3):
         table |= _convolution(model, f"encoder_{n}", f"{encoder}conv{n + 1}/")
-    table |= _encoder_lstm(model.get_layer("encoder_lstm"), names)
+    table |= _encoder_lstm(model.get_layer("encoder"), names)
+    if model.style_encoder is not None:
+        table |= _style_encoder(model.style_encoder)
     table |= _decoder(model.get_layer("decoder"))
     for n in range(5):
         table |= _convolution(model, f"postnet_{n}", f"{decoder}conv{n + 1}/")
@@ -51,6 +53,24 @@ def _encoder_lstm(stack, names):
         for name, part in lstm_parts(layer.cell, ENCODER_CELLS[scope]).items():
             table[TACOTRON_ENCODER + scope.format(direction) + name] = part
     return table
+
+
+def _style_encoder(encoder):
+    scope = f"{TACOTRON_ENCODER}style_encoder/"
+    table = {f"{scope}token_embeddings": encoder.tokens, f"{scope}attention/attention_v": encoder.attention_v}
+    for n, (convolution, normalization) in enumerate(zip(encoder.convolutions, encoder.normalizations, strict=True), 1):
+        table[f"{scope}conv{n}/kernel"] = convolution.kernel
+        table |= {f"{scope}conv{n}/bn/{weight.name}": weight for weight in normalization.weights}
+    for name, part in gru_parts(encoder.rnn.cell, 0.0).items():
+        table[f"{scope}rnn/multi_rnn_cell/cell_0/gru_cell/{name}"] = part
+    dense = {
+        "reference_activation": encoder.reference_layer,
+        "attention/q": encoder.query_layer,
+        "attention/k": encoder.key_layer,
+        "attention/v": encoder.value_layer,
+        "attention/output_transform": encoder.output_layer,
+    }
+    return table | {f"{scope}{name}/{weight.name}": weight for name, layer in dense.items() for weight in layer.weights}
 
 
 def _decoder(decoder):

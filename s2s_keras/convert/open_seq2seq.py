@@ -11,6 +11,7 @@ from s2s_keras.convert._checkpoint_reader import check_exists, open_variables
 from s2s_keras.convert._open_seq2seq_images import IMAGE_HEAD, image_table, is_image_model
 from s2s_keras.convert._open_seq2seq_recurrent import Part, recurrent_parts
 from s2s_keras.convert._open_seq2seq_synthesis import is_synthesizer, synthesizer_table
+from s2s_keras.convert._open_seq2seq_wavenet import is_wavenet, wavenet_table
 from s2s_keras.layers import JasperBlock, MaskedBatchNormalization, PythonSpeechFeatures, RecurrentStack
 
 NETWORK = "ForwardPass/"
@@ -81,7 +82,8 @@ def load_variables(model, variables):
 
     Args:
         model: a built model of `JasperBlock`s in the order of the original's layers, such as `Jasper`, `QuartzNet` or
-            `Wav2Letter`, or a `DeepSpeech2`, with the arguments that the original's configuration asks for.
+            `Wav2Letter`, or a `DeepSpeech2` or `WaveNet`, with the arguments that the original's configuration asks
+            for.
         variables: mapping from checkpoint names to arrays (a dict, or what `np.load` gives for an .npz file), a
             TensorFlow checkpoint reader, or the path of a checkpoint or its folder (needs TensorFlow).
 
@@ -158,10 +160,13 @@ def name_table(model, names=()):
     resnet_encoder/conv2d_{N}/kernel, batch_normalization_{N}      without _0, in the order in which they were built;
     cnn_encoder/conv2d_{N}, batch_normalization_{N}, dense_{N}     likewise
     fully_connected_decoder/fully_connected/{kernel, bias}         of a classifier of pictures
+    wavenet_encoder/{preprocess, filter_{b}_{l}, gate_{b}_{l}}/{kernel, bn}       layer l of cycle b of dilations
+    wavenet_encoder/{residual_1x1_{b}_{l}, skip_1x1_{b}_{l}, filter_condition, gate_condition}/kernel
+    wavenet_encoder/{postprocess_1, postprocess_2}/kernel
     ```
 
     Args:
-        model: a built model of `JasperBlock`s, a `DeepSpeech2`, or a `ResNet`, `AlexNet` or `CifarNV`.
+        model: a built model of `JasperBlock`s, a `DeepSpeech2`, a `WaveNet`, or a `ResNet`, `AlexNet` or `CifarNV`.
         names: names of the checkpoint: recurrent layers have different ones with and without cuDNN.
 
     Returns:
@@ -175,6 +180,8 @@ def name_table(model, names=()):
         return image_table(model)
     if is_synthesizer(model):
         return synthesizer_table(model, names)
+    if is_wavenet(model):
+        return wavenet_table(model)
     if any(isinstance(layer, RecurrentStack) for layer in model.layers):
         table = _deep_speech_table(model, names)
     else:

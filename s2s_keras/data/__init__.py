@@ -21,6 +21,7 @@ from s2s_keras.data.images import ImageDataset
 from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.ljspeech import load_ljspeech, load_mailabs
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
+from s2s_keras.data.mel_segments import MelSegments
 from s2s_keras.data.mixup import Mixup
 from s2s_keras.data.rand_augment import RandAugment
 from s2s_keras.data.shards import write_shards
@@ -44,6 +45,7 @@ __all__ = [
     "Gain",
     "ImageDataset",
     "Limits",
+    "MelSegments",
     "Mixup",
     "NoiseAtSNR",
     "PitchShift",

@@ -3,6 +3,7 @@
 from s2s_keras.layers.attention_cell import AttentionCell
 from s2s_keras.layers.bahdanau_attention import BahdanauAttention
 from s2s_keras.layers.blank_padding import BlankPadding
+from s2s_keras.layers.conditioning import Conditioning
 from s2s_keras.layers.coverage_attention import CoverageAttention
 from s2s_keras.layers.dynamic_convolution_attention import DynamicConvolutionAttention
 from s2s_keras.layers.feature_input import FeatureInput
@@ -31,7 +32,9 @@ from s2s_keras.layers.row_convolution import RowConvolution
 from s2s_keras.layers.sequence_normalization import SequenceNormalization
 from s2s_keras.layers.spec_augment import SpecAugment
 from s2s_keras.layers.spectrogram import Spectrogram
+from s2s_keras.layers.spectrum_to_audio import SpectrumToAudio
 from s2s_keras.layers.step_attention import StepAttention
+from s2s_keras.layers.style_encoder import StyleEncoder
 from s2s_keras.layers.tacotron_cell import TacotronCell
 from s2s_keras.layers.tacotron_decoder import TacotronDecoder
 
@@ -39,6 +42,7 @@ __all__ = [
     "AttentionCell",
     "BahdanauAttention",
     "BlankPadding",
+    "Conditioning",
     "CoverageAttention",
     "DynamicConvolutionAttention",
     "FeatureInput",
@@ -68,7 +72,9 @@ __all__ = [
     "SequenceNormalization",
     "SpecAugment",
     "Spectrogram",
+    "SpectrumToAudio",
     "StepAttention",
+    "StyleEncoder",
     "TacotronCell",
     "TacotronDecoder",
 ]

@@ -23,7 +23,7 @@ class DynamicConvolutionAttention(StepAttention):
         kernel_size: int, odd, frames that they see.
         prior_length: int, frames that the prior may move on in a step, from 0 to one less.
         prior_alpha: float, of the beta-binomial distribution of the prior.
-        prior_beta: float, of the same: its mean step is `(prior_length - 1) * prior_alpha / (prior_alpha + prior_beta)`.
+        prior_beta: float, of the same: its mean step is `(prior_length - 1) * alpha / (alpha + beta)`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -68,9 +68,7 @@ class DynamicConvolutionAttention(StepAttention):
             keras.layers.Dense(units, activation="tanh", dtype=dtype, name="filter_layer_1"),
             keras.layers.Dense(filters * kernel_size, use_bias=False, dtype=dtype, name="filter_layer_2"),
         ]
-        self.static_conv = keras.layers.Conv1D(
-            filters, kernel_size, padding="same", use_bias=False, dtype=dtype, name="static_conv"
-        )
+        self.static_filters = keras.layers.Dense(filters, use_bias=False, dtype=dtype, name="static_filters")
         self.static_layer = keras.layers.Dense(units, use_bias=False, dtype=dtype, name="static_layer")
         self.dynamic_layer = keras.layers.Dense(units, dtype=dtype, name="dynamic_layer")
         self.score_layer = keras.layers.Dense(1, use_bias=False, dtype=dtype, name="score_layer")
@@ -89,19 +87,18 @@ class DynamicConvolutionAttention(StepAttention):
         query_shape, _, _ = input_shape
         self.filter_layers[0].build(query_shape)
         self.filter_layers[1].build((None, self.dim))
-        self.static_conv.build((None, None, 1))
+        self.static_filters.build((None, None, self.kernel_size))
         for layer in (self.static_layer, self.dynamic_layer):
             layer.build((None, None, self.filters))
         self.score_layer.build((None, None, self.dim))
 
     def scores(self, query, state, memory):
         half, time = self.kernel_size // 2, ops.shape(state)[1]
-        before = ops.cast(state, self.compute_dtype)
-        static = self.static_layer(self.static_conv(before[..., None]))
+        padded = ops.pad(ops.cast(state, self.compute_dtype), [[0, 0], [half, half]])
+        windows = ops.stack([padded[:, n : n + time] for n in range(self.kernel_size)], axis=-1)
+        static = self.static_layer(self.static_filters(windows))
         kernels = self.filter_layers[1](self.filter_layers[0](query))
         kernels = ops.reshape(kernels, (-1, self.kernel_size, self.filters))
-        padded = ops.pad(before, [[0, 0], [half, half]])
-        windows = ops.stack([padded[:, n : n + time] for n in range(self.kernel_size)], axis=-1)
         dynamic = self.dynamic_layer(ops.matmul(windows, kernels))
         learned = ops.cast(self.score_layer(ops.tanh(static + dynamic))[..., 0], "float32")
         late = ops.pad(state, [[0, 0], [self.prior_length - 1, 0]])
@@ -128,8 +125,5 @@ def _beta_binomial(length, alpha, beta):
 
     n = length - 1
     return np.exp(
-        [
-            math.log(math.comb(n, k)) + log_beta(k + alpha, n - k + beta) - log_beta(alpha, beta)
-            for k in range(length)
-        ]
+        [math.log(math.comb(n, k)) + log_beta(k + alpha, n - k + beta) - log_beta(alpha, beta) for k in range(length)]
     ).astype("float32")

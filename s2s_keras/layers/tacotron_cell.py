@@ -112,7 +112,9 @@ class TacotronCell(keras.layers.Layer):
         cells = []
         for n, (cell, before) in enumerate(zip(self.cells, state["cells"], strict=True)):
             x, after = cell(x, before)
-            after = [self._zone_out(a, b, memory, n, part) for part, (a, b) in enumerate(zip(before, after))]
+            after = [
+                self._zone_out(a, b, memory, n, part) for part, (a, b) in enumerate(zip(before, after, strict=True))
+            ]
             x = after[0]
             if training and self.dropout:
                 x = x * (1.0 - memory["dropped"][:, n, :, 0]) / (1.0 - self.dropout)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_keras.layers.prenet import Prenet
+from s2s_keras.layers._recurrent import scan
 from s2s_keras.ops.alignments import guided_attention
 from s2s_keras.ops.masks import apply_mask
 
@@ -94,9 +94,9 @@ class TacotronDecoder(keras.layers.Layer):
             drawn = {name: value for name, value in inputs.items() if name != "x"}
             output, cell = self.cell([inputs["x"], carry["cell"], {**state["memory"], **drawn}], training=training)
             carry = {"cell": cell, "output": output}
-            return carry, carry  # TensorFlow's scan takes nothing else
+            return carry
 
-        _, states = ops.scan(step, {"cell": state["cell"], "output": self._no_output(state)}, inputs)
+        _, states = _scan(step, {"cell": state["cell"], "output": self._no_output(state)}, inputs)
         outputs = self._frames(ops.moveaxis(states["output"], 0, 1))
         outputs = {name: apply_mask(x[:, : ops.shape(mel)[1]], mel_mask) for name, x in outputs.items()}
         alignment = ops.moveaxis(states["cell"]["alignment"], 0, 1)
@@ -137,10 +137,10 @@ class TacotronDecoder(keras.layers.Layer):
             output, cell = self.cell([x, carry["cell"], state["memory"]])
             frame = self.mel_layer(output)[:, -self.num_mel_bins :]
             carry = {"cell": cell, "frame": ops.cast(frame, self.compute_dtype), "output": output}
-            return carry, carry
+            return carry
 
         start = {"cell": state["cell"], "frame": state["frame"], "output": self._no_output(state)}
-        last, states = ops.scan(step, start, drawn)
+        last, states = _scan(step, start, drawn)
         outputs = self._frames(ops.moveaxis(states["output"], 0, 1))
         outputs["alignment"] = ops.moveaxis(states["cell"]["alignment"], 0, 1)
         return outputs, {"memory": state["memory"], "cell": last["cell"], "frame": last["frame"]}
@@ -181,3 +181,15 @@ class TacotronDecoder(keras.layers.Layer):
             "stop_from": self.stop_from,
             "guided_attention": self.guided_attention,
         }
+
+
+def _scan(step, carry, xs):
+    """The last carry and all of them, (S, ...), of a function of a carry and a step's inputs to the next carry."""
+
+    def flat_step(flat_carry, flat_xs):
+        after = step(*(keras.tree.pack_sequence_as(x, flat) for x, flat in ((carry, flat_carry), (xs, flat_xs))))
+        after = tuple(keras.tree.flatten(after))
+        return after, after
+
+    last, every = scan(flat_step, *(tuple(keras.tree.flatten(x)) for x in (carry, xs)))
+    return keras.tree.pack_sequence_as(carry, last), keras.tree.pack_sequence_as(carry, every)

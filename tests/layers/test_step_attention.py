@@ -7,6 +7,8 @@ from s2s_keras.layers import (
     AttentionCell,
     BahdanauAttention,
     CoverageAttention,
+    DynamicConvolutionAttention,
+    ForwardAttention,
     GNMTCell,
     LocationAttention,
     LuongAttention,
@@ -28,6 +30,11 @@ KINDS = {
     "last location": lambda **kwargs: LocationAttention(
         UNITS, filters=3, kernel_size=3, cumulative=False, normalize=True, **kwargs
     ),
+    "both locations": lambda **kwargs: LocationAttention(
+        UNITS, filters=3, kernel_size=3, cumulative="both", use_bias=True, location_bias=False, **kwargs
+    ),
+    "forward": lambda **kwargs: ForwardAttention(LocationAttention(UNITS, filters=3, kernel_size=3, **kwargs)),
+    "dynamic convolution": lambda **kwargs: DynamicConvolutionAttention(UNITS, 3, 5, prior_length=3, **kwargs),
     "coverage": lambda **kwargs: CoverageAttention(UNITS, **kwargs),
     "monotonic": lambda **kwargs: MonotonicAttention(BahdanauAttention(UNITS, **kwargs), noise=1.0, score_bias=0.2),
     "monotonic hard": lambda **kwargs: MonotonicAttention(LuongAttention(QUERY, **kwargs), hard=True),

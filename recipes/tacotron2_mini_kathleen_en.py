@@ -1,0 +1,91 @@
+"""Speech of one voice: the preset `tacotron2_mini_kathleen_en`."""
+
+import keras
+
+from s2s_keras.applications import Tacotron2
+from s2s_keras.data import load_manifest, synthesis_dataset
+from s2s_keras.layers import MelSpectrogram
+from s2s_keras.losses import StopTokenCrossEntropy
+from s2s_keras.tokenizers import SynthesisTokenizer
+from s2s_keras.training import Recipe, load_model
+
+
+class Tacotron2Kathleen(Recipe):
+    """A quarter of Tacotron 2's width, three frames a step, and attention that moves relative to where it was."""
+
+    epochs = 85
+    batch_size = 16
+    learning_rate = 1.5e-3
+    monitor = "val_mel_postnet_loss"
+    monitor_mode = "min"
+    data: str = "../shared/data/tts_en_kathleen"
+    attention: str = "dynamic_convolution"
+    reduction_factor: int = 3
+    decoder_dim: int = 256
+    dropout: float = 0.5
+    zoneout: float = 0.1
+    guided: float = 1.0  # weight of the loss that keeps attention near the diagonal
+    part: float = 1.0  # of the training utterances
+    mels: str = ""  # folder that keeps spectrograms for later runs
+    start: str = ""  # run or preset whose weights to start from
+
+    def model(self):
+        model = Tacotron2(
+            tokenizer=SynthesisTokenizer(),
+            front_end=MelSpectrogram(name="front_end"),
+            vocoder="vocos_mini_kathleen_en",
+            embedding_dim=192,
+            encoder_filters=256,
+            encoder_dim=256,
+            prenet_dim=128,
+            decoder_dim=self.decoder_dim,
+            attention=self.attention,
+            postnet_filters=128,
+            reduction_factor=self.reduction_factor,
+            flavour="nvidia",
+            dropout=self.dropout,
+            zoneout=self.zoneout,
+            guided_attention=self.guided,
+            name="tacotron2_mini",
+        )
+        if self.start:
+            model.set_weights(load_model(self.start).get_weights())
+        return model
+
+    def dataset(self, model, manifest, **options):
+        utterances = load_manifest(f"{self.data}/{manifest}.jsonl")
+        return synthesis_dataset(
+            utterances[:: round(1 / self.part)],
+            model.tokenizer,
+            self.batch_size,
+            features=model.front_end,
+            reduction_factor=self.reduction_factor,
+            end_frames=4,
+            trim=40.0,
+            seed=self.seed,
+            cache=self.mels or True,
+            **options,
+        )
+
+    def training_data(self, model):
+        return self.dataset(model, "manifest_train", buckets=3, shuffle=True, drop_remainder=True)
+
+    def validation_data(self, model):
+        return self.dataset(model, "manifest_dev")
+
+    def loss(self):
+        return {
+            "mel": keras.losses.MeanAbsoluteError(),
+            "mel_postnet": keras.losses.MeanAbsoluteError(),
+            "stop": StopTokenCrossEntropy(positive_weight=5.0),
+        }
+
+    def metrics(self, model):
+        return {}
+
+    def optimizer(self, steps_per_epoch):
+        steps, warmup = self.epochs * steps_per_epoch, 2 * steps_per_epoch
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, max(steps - warmup, 1), warmup_target=self.learning_rate, warmup_steps=warmup, alpha=0.02
+        )
+        return keras.optimizers.Adam(schedule, global_clipnorm=1.0)

@@ -1,0 +1,254 @@
+"""The layers of WaveNet."""
+
+import keras
+from keras import ops
+
+from s2s_keras.layers import MaskedBatchNormalization
+from s2s_keras.ops.masks import apply_mask, sequence_mask
+from s2s_keras.ops.mu_law import mu_law_encode
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class SampleInput(keras.layers.Layer):
+    """Audio (B, S) and lengths (B,) as channels, with the mask of real samples.
+
+    Args:
+        num_classes: int, classes of mu-law, a channel for each; or None: one channel, the audio.
+    """
+
+    def __init__(self, num_classes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.supports_masking = True
+
+    def call(self, inputs):
+        audio, lengths = inputs
+        audio = ops.cast(apply_mask(audio, sequence_mask(lengths, audio)), "float32")
+        if self.num_classes is None:
+            return ops.cast(audio[..., None], self.compute_dtype)
+        return ops.one_hot(mu_law_encode(audio, self.num_classes), self.num_classes, dtype=self.compute_dtype)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        audio, lengths = inputs
+        return sequence_mask(lengths, audio)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[0], self.num_classes or 1)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class MelCondition(keras.layers.Layer):
+    """What the mel spectrogram adds before the filters and gates of all blocks, frames repeated to samples.
+
+    The filters see the first half of the mel bins, the gates the other half, as in the original.
+
+    Args:
+        filters: int, channels of a filter, and of a gate.
+        hop_length: int, samples of a frame.
+
+    Call arguments:
+        inputs: list of mel (B, T, bins), and features (B, S, C) with a mask, at most `hop_length * T` of them.
+
+    Returns:
+        float (B, S, 2 * filters).
+    """
+
+    def __init__(self, filters, hop_length, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.hop_length = hop_length
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = (input_shape[0][-1] // 2, self.filters)
+        self.filter_kernel = self.add_weight(shape, "glorot_uniform", name="filter_kernel")
+        self.gate_kernel = self.add_weight(shape, "glorot_uniform", name="gate_kernel")
+
+    def call(self, inputs, mask=None):
+        mel, features = inputs
+        num_frames, num_samples = mel.shape[1], features.shape[1]
+        if isinstance(num_frames, int) and isinstance(num_samples, int) and num_frames * self.hop_length < num_samples:
+            raise ValueError(
+                f"The mel spectrogram must cover the audio. Received: {num_frames} frames of {self.hop_length} samples "
+                f"for {num_samples} samples. Pass {-(-num_samples // self.hop_length)} frames or more."
+            )
+        half = mel.shape[-1] // 2
+        frames = ops.concatenate(
+            [ops.matmul(mel[..., :half], self.filter_kernel), ops.matmul(mel[..., half:], self.gate_kernel)], axis=-1
+        )
+        samples = ops.repeat(frames, self.hop_length, axis=1)[:, : ops.shape(features)[1]]
+        return apply_mask(samples, mask[1])
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[1]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[1][:2], 2 * self.filters)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "hop_length": self.hop_length}
+
+
+def delayed_convolution(x, kernel, dilation_rate):
+    """The causal convolution of (B, S, C), whose first `dilation_rate * (kernel_size - 1)` are worth nothing."""
+    padding = dilation_rate * (kernel.shape[0] - 1)
+    x = ops.pad(x, [[0, 0], [padding, 0], [0, 0]])
+    return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class DelayedNormalization(MaskedBatchNormalization):
+    """Batch normalization that skips the first samples: they do not count, and they become zero.
+
+    This is the padding of the original: its convolutions have no output before they have seen all that they span;
+    zeros take its place, after the normalization.
+
+    Args:
+        delay: int, samples to skip.
+        **kwargs: of `MaskedBatchNormalization`.
+    """
+
+    def __init__(self, delay, **kwargs):
+        super().__init__(**kwargs)
+        self.delay = delay
+
+    def call(self, inputs, training=False, mask=None):
+        complete = ops.logical_and(mask, ops.arange(ops.shape(inputs)[1]) >= self.delay)
+        return apply_mask(super().call(inputs, training=training, mask=complete), complete)
+
+    def get_config(self):
+        return {**super().get_config(), "delay": self.delay}
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class CausalStart(keras.layers.Layer):
+    """The first convolution: from the classes of samples to channels.
+
+    Args:
+        filters: int, channels.
+        kernel_size: int, samples.
+        normalization: dict of `MaskedBatchNormalization` arguments.
+    """
+
+    def __init__(self, filters, kernel_size, normalization, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.normalization = normalization
+        self.norm = DelayedNormalization(kernel_size - 1, **normalization, dtype=self.dtype_policy, name="norm")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(shape, "glorot_uniform", name="kernel")
+        self.norm.build(self.compute_output_shape(input_shape))
+
+    def call(self, inputs, training=False, mask=None):
+        return self.norm(delayed_convolution(inputs, self.kernel, 1), training=training, mask=mask)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "normalization": self.normalization,
+        }
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class GatedBlock(keras.layers.Layer):
+    """A dilated convolution whose output a gate lets through, added to the input; and its share of the result.
+
+    The filter sees the first half of the channels, the gate the other half, as in the original.
+
+    Args:
+        filters: int, channels of the input, even.
+        skip_filters: int, channels of the share.
+        kernel_size: int, samples.
+        dilation_rate: int.
+        normalization: dict of `MaskedBatchNormalization` arguments.
+        last: bool. No block follows: there is no output but the share.
+
+    Call arguments:
+        inputs: list of (B, S, filters) and the condition, (B, S, 2 * filters), with masks.
+
+    Returns:
+        List of (B, S, filters) and (B, S, skip_filters); the latter alone if `last`.
+    """
+
+    def __init__(self, filters, skip_filters, kernel_size, dilation_rate, normalization, last=False, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.skip_filters = skip_filters
+        self.kernel_size = kernel_size
+        self.dilation_rate = dilation_rate
+        self.normalization = normalization
+        self.last = last
+        delay = dilation_rate * (kernel_size - 1)
+        self.norm = DelayedNormalization(delay, **normalization, dtype=self.dtype_policy, name="norm")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        (*batch, filters), _ = input_shape
+        shape = (self.kernel_size, filters // 2, filters)
+        self.filter_kernel = self.add_weight(shape, "glorot_uniform", name="filter_kernel")
+        self.gate_kernel = self.add_weight(shape, "glorot_uniform", name="gate_kernel")
+        if not self.last:
+            self.residual_kernel = self.add_weight((filters, filters), "glorot_uniform", name="residual_kernel")
+        self.skip_kernel = self.add_weight((filters, self.skip_filters), "glorot_uniform", name="skip_kernel")
+        self.norm.build((*batch, 2 * filters))
+
+    def call(self, inputs, training=False, mask=None):
+        x, condition = inputs
+        half = self.filters // 2
+        parts = ((x[..., :half], self.filter_kernel), (x[..., half:], self.gate_kernel))
+        h = ops.concatenate([delayed_convolution(part, k, self.dilation_rate) for part, k in parts], axis=-1)
+        h = self.norm(h, training=training, mask=mask[0]) + condition
+        z = ops.tanh(h[..., : self.filters]) * ops.sigmoid(h[..., self.filters :])
+        share = ops.matmul(z, self.skip_kernel)
+        return share if self.last else [x + ops.matmul(z, self.residual_kernel), share]
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if self.last else [mask[0], mask[0]]
+
+    def compute_output_shape(self, input_shape):
+        x = tuple(input_shape[0])
+        share = (*x[:2], self.skip_filters)
+        return share if self.last else [x, share]
+
+    def get_config(self):
+        names = ("filters", "skip_filters", "kernel_size", "dilation_rate", "normalization", "last")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class WarmUpMask(keras.layers.Layer):
+    """The mask of outputs that have seen a receptive field, for the loss; outputs at padding are zero.
+
+    Args:
+        delay: int, samples that are not trained.
+    """
+
+    def __init__(self, delay, **kwargs):
+        super().__init__(**kwargs)
+        self.delay = delay
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return apply_mask(inputs, mask)
+
+    def compute_mask(self, inputs, mask=None):
+        positions = ops.cumsum(ops.ones_like(mask, "int32"), axis=1)  # the length may be unknown here
+        return ops.logical_and(mask, positions > self.delay)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "delay": self.delay}

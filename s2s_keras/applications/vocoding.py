@@ -1,5 +1,0 @@
-"""How spectrograms become audio."""
-
-
-def as_vocoder(vocoder, front_end):
-    raise NotImplementedError

@@ -1,0 +1,46 @@
+import keras
+import numpy as np
+import pytest
+
+from s2s_keras.applications import Vocos, VocosMini
+from s2s_keras.applications.vocos import ConvNeXtBlock
+from tests.applications.vocoder_case import BINS, HOP, VocoderTestCase
+from tests.test_case import LayerTestCase
+
+
+class TestVocos(VocoderTestCase):
+    application = Vocos
+    arguments = {
+        "num_mel_bins": BINS,
+        "hidden_dim": 8,
+        "intermediate_dim": 12,
+        "num_layers": 2,
+        "kernel_size": 3,
+        "sample_rate": 1000,
+        "fft_length": 32,
+        "hop_length": HOP,
+        "floor": 1e-2,
+    }
+    num_parameters = 1074
+
+    def test_silence_is_what_surrounds_an_utterance(self):
+        """Frames at the floor behind an utterance are to the layers above what padding is."""
+        inputs = self.inputs(rows=(1,))
+        mel = np.pad(inputs["mel"], [(0, 0), (0, 8), (0, 0)], constant_values=np.log(1e-2))
+        blocks = keras.Model(self.model.inputs, self.model.get_layer("embedding").output)
+        short = keras.ops.convert_to_numpy(blocks(inputs))
+        long = keras.ops.convert_to_numpy(blocks({"mel": mel, "mel_lengths": inputs["mel_lengths"] + 8}))
+        np.testing.assert_allclose(long[:, :13], short, rtol=0, atol=1e-5)
+
+    def test_hop_of_more_than_half_a_frame(self):
+        with pytest.raises(ValueError, match="hop_length=20"):
+            self.make(hop_length=20)
+
+    @pytest.mark.parametrize(("variant", "parameters"), [(Vocos, 13531650), (VocosMini, 1426818)])
+    def test_size_of_variants(self, variant, parameters):
+        assert variant().count_params() == parameters
+
+
+class TestConvNeXtBlock(LayerTestCase):
+    layer = ConvNeXtBlock
+    arguments = {"intermediate_dim": 12, "kernel_size": 5, "scale": 0.5}
