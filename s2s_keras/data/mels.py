@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import threading
 import zipfile
 from typing import NamedTuple
 
@@ -167,9 +168,16 @@ def features_of_layer(layer):
         Callable.
     """
 
+    inputs = {
+        "audio": keras.Input((None,), name="audio"),
+        "audio_lengths": keras.Input((), dtype="int32", name="audio_lengths"),
+    }
+    model, lock = keras.Model(inputs, layer(list(inputs.values()))), threading.Lock()
+
     def features(audio):
         padded = np.pad(audio, (0, -len(audio) % layer.sample_rate))
-        mel = layer([padded[None], np.array([len(audio)], "int32")])
-        return keras.ops.convert_to_numpy(mel)[0, : 1 + len(audio) // layer.hop_length]
+        with lock:
+            mel = model.predict_on_batch({"audio": padded[None], "audio_lengths": np.array([len(audio)], "int32")})
+        return mel[0, : 1 + len(audio) // layer.hop_length]
 
     return features

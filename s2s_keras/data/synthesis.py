@@ -192,7 +192,8 @@ class SynthesisDataset(SpeechDataset):
     def statistics(self, epoch):
         """What an epoch consists of: as of `SpeechDataset`, with "frames" in the place of "audio_hours"."""
         statistics = super().statistics(epoch)
-        return {**statistics, "frames": round(3600 * statistics.pop("audio_hours"))}
+        frames = round(3600 * statistics.pop("audio_hours"))
+        return {**statistics, "frames": frames}
 
     def element_spec(self):
         """The `tf.TensorSpec` of everything in a batch."""

@@ -97,6 +97,7 @@ def _draw_alignment(figure, axes, alignment, seconds, tokens):
         vmax=1.0,
     )
     if tokens is not None and count <= MOST_LABELS:
-        axes.set_yticks(range(count), ["\u2423" if token == " " else token for token in tokens], fontsize=7)
+        axes.set_yticks(range(count), ["\u2423" if token == " " else token for token in tokens])
+        axes.tick_params("y", labelsize=max(4.0, min(9.0, 200.0 / count)), length=1.0)
     axes.set_ylabel("token")
     figure.colorbar(image, ax=axes, pad=0.01, fraction=0.02, aspect=30)

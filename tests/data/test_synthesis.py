@@ -8,6 +8,7 @@ import soundfile
 
 from s2s_keras.data import AudioReader, UtteranceError, load_manifest, synthesis_dataset
 from s2s_keras.data.mels import MelReader
+from s2s_keras.layers import MelSpectrogram
 from s2s_keras.ops.trimming import trim_silence
 from s2s_keras.tokenizers import SynthesisTokenizer
 
@@ -48,6 +49,20 @@ def test_fit_learns_the_spectrogram(manifest):
     assert history["loss"][-1] < history["loss"][0] < np.inf
 
 
+def test_features_of_a_layer(manifest):
+    layer = MelSpectrogram(num_mel_bins=8, floor=1e-3)
+    data = dataset(manifest, features=layer, batch_size=6, cache=False)
+    mel = data.batch(0, 0)[0]["mel"]
+    audio = AudioReader()(data.examples[5].utterance)
+    audio = np.pad(audio, (0, 500))  # a layer does not mind
+    expected = keras.ops.convert_to_numpy(layer([audio[None], np.array([SAMPLES[5]])]))[0]
+    spoken = 1 + SAMPLES[5] // 256
+    np.testing.assert_allclose(mel[5, :spoken], expected[:spoken], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(mel[5, spoken:], np.log(1e-3), rtol=1e-6)
+    with pytest.raises(ValueError, match="a layer for 16000 Hz; expected the data's sample_rate=22050"):
+        dataset(manifest, features=layer, sample_rate=22050)
+
+
 @once
 def test_what_a_batch_holds(manifest):
     data = dataset(manifest, reduction_factor=4, end_frames=3)
@@ -69,6 +84,7 @@ def test_what_a_batch_holds(manifest):
         assert not inputs["mel"][row, length:].any()
         stop = np.arange(max(expected))
         np.testing.assert_array_equal(targets["stop"][row], (stop >= spoken) & (stop < length))
+    assert "audio_hours" not in data.statistics(0)
     assert data.statistics(0)["frames"] == sum(-(-(frames + 3) // 4) * 4 for frames in FRAMES)
 
 
