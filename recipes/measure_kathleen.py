@@ -59,7 +59,7 @@ def main():
     distances = [mel_cepstral_distortion(m, one.mel).decibels for m, one in zip(mels, spoken, strict=True)]
     result = {
         "sentences": len(texts),
-        "wer": {name: round(word_error_rate(references, several), 4) for name, several in heard.items()},
+        "wer": {name: round(word_error_rate(references, several).rate, 4) for name, several in heard.items()},
         "mel_cepstral_distortion": round(float(np.mean(distances)), 2),
         "diagonality": round(float(np.mean([report.diagonality for report in reports])), 3),
         "sentences_with_skips": sum(bool(len(report.skipped)) for report in reports),

@@ -3,6 +3,7 @@
 import keras
 
 from s2s_keras.applications import Tacotron2
+from s2s_keras.applications.application import copy_weights
 from s2s_keras.data import load_manifest, synthesis_dataset
 from s2s_keras.layers import MelSpectrogram
 from s2s_keras.losses import StopTokenCrossEntropy
@@ -24,6 +25,7 @@ class Tacotron2Kathleen(Recipe):
     decoder_dim: int = 256
     dropout: float = 0.5
     zoneout: float = 0.1
+    frame_dropout: float = 0.3
     guided: float = 1.0  # weight of the loss that keeps attention near the diagonal
     part: float = 1.0  # of the training utterances
     mels: str = ""  # folder that keeps spectrograms for later runs
@@ -45,11 +47,12 @@ class Tacotron2Kathleen(Recipe):
             flavour="nvidia",
             dropout=self.dropout,
             zoneout=self.zoneout,
+            frame_dropout=self.frame_dropout,
             guided_attention=self.guided,
             name="tacotron2_mini",
         )
         if self.start:
-            model.set_weights(load_model(self.start).get_weights())
+            copy_weights(load_model(self.start), model)
         return model
 
     def dataset(self, model, manifest, **options):

@@ -73,6 +73,8 @@ class Tacotron2(SpeechSynthesizer):
             biases.
         dropout: float, rate dropped in the encoder, the postnet and, in inference too, the prenet.
         zoneout: float, of the decoder's cells.
+        frame_dropout: float, the share of the right frames that the decoder is not given in training; a fifth to a
+            third makes it look at the text sooner.
         num_speakers: int, voices: then there is an input "speaker_ids", int (B,). 0 for one voice.
         style_encoder: `StyleEncoder`, to speak in the style of a recording, or None.
         guided_attention: float, weight of a loss that keeps attention near the diagonal, added in training; 0 for none.
@@ -128,6 +130,7 @@ class Tacotron2(SpeechSynthesizer):
         flavour="open_seq2seq",
         dropout=0.5,
         zoneout=0.0,
+        frame_dropout=0.0,
         num_speakers=0,
         style_encoder=None,
         guided_attention=0.0,
@@ -179,8 +182,9 @@ class Tacotron2(SpeechSynthesizer):
         layer = _attention(attention, attention_dim, rules["location"], dtype)
         cell = TacotronCell(decoder_dim, layer, query=rules["query"], zoneout=zoneout, dtype=dtype, name="cell")
         prenet = Prenet(prenet_dim, dropout=dropout, use_bias=rules["prenet_bias"], dtype=dtype, name="prenet")
-        options = {"stop_from": rules["stop_from"], "guided_attention": guided_attention, "dtype": dtype}
-        decoder = TacotronDecoder(num_mel_bins, cell, prenet, reduction_factor, name="decoder", **options)
+        options = {"frame_dropout": frame_dropout, "guided_attention": guided_attention, "dtype": dtype}
+        stop = rules["stop_from"]
+        decoder = TacotronDecoder(num_mel_bins, cell, prenet, reduction_factor, stop, name="decoder", **options)
         decoded = decoder([memory, target])
 
         x = decoded["mel"]
@@ -211,6 +215,7 @@ class Tacotron2(SpeechSynthesizer):
         self.flavour = flavour
         self.dropout = dropout
         self.zoneout = zoneout
+        self.frame_dropout = frame_dropout
         self.num_speakers = num_speakers
         self.style_encoder = style_encoder
         self.guided_attention = guided_attention
@@ -294,6 +299,7 @@ class Tacotron2(SpeechSynthesizer):
             "flavour",
             "dropout",
             "zoneout",
+            "frame_dropout",
             "num_speakers",
             "guided_attention",
             "num_mel_bins",

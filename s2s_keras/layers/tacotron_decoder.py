@@ -21,6 +21,8 @@ class TacotronDecoder(keras.layers.Layer):
         reduction_factor: int, frames made in a step; the next step is given the last of them.
         stop_from: what tells that speech has ended: "state", the decoder's, as in the paper, or "mel", the frame, as in
             OpenSeq2Seq.
+        frame_dropout: float in [0, 1), the share of the frames given in training that are replaced by zeros, so that a
+            step has to look at the text.
         guided_attention: float, weight of `s2s_keras.ops.alignments.guided_attention` in the loss of training.
         **kwargs: arguments of `keras.layers.Layer`.
 
@@ -48,11 +50,20 @@ class TacotronDecoder(keras.layers.Layer):
 
     Reference:
         - [Tacotron 2](https://arxiv.org/abs/1712.05884), section 2.2; the reduction factor is
-          [Tacotron](https://arxiv.org/abs/1703.10135)'s.
+          [Tacotron](https://arxiv.org/abs/1703.10135)'s; dropped frames are those of [Maximizing mutual information for
+          Tacotron](https://arxiv.org/abs/1909.01145), section 3.2.
     """
 
     def __init__(
-        self, num_mel_bins, cell, prenet, reduction_factor=1, stop_from="state", guided_attention=0.0, **kwargs
+        self,
+        num_mel_bins,
+        cell,
+        prenet,
+        reduction_factor=1,
+        stop_from="state",
+        frame_dropout=0.0,
+        guided_attention=0.0,
+        **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         if stop_from not in STOPS:
@@ -65,6 +76,8 @@ class TacotronDecoder(keras.layers.Layer):
         self.prenet = restore(prenet) if isinstance(prenet, dict) else prenet
         self.reduction_factor = reduction_factor
         self.stop_from = stop_from
+        self.frame_dropout = frame_dropout
+        self.seed_generator = keras.random.SeedGenerator() if frame_dropout else None
         self.guided_attention = guided_attention
         self.supports_masking = True
         self.mel_layer = keras.layers.Dense(num_mel_bins * reduction_factor, dtype="float32", name="mel")
@@ -86,6 +99,9 @@ class TacotronDecoder(keras.layers.Layer):
         state = self.start(memory, memory_mask)
         mel = apply_mask(ops.cast(mel, self.compute_dtype), mel_mask)
         before = ops.concatenate([ops.zeros_like(mel[:, :1]), mel[:, :-1]], axis=1)[:, :: self.reduction_factor]
+        if training and self.frame_dropout:
+            drawn = keras.random.uniform(ops.shape(before)[:2], dtype="float32", seed=self.seed_generator)
+            before = apply_mask(before, drawn >= self.frame_dropout)
         batch_size, num_steps = (ops.shape(before)[0] if training else 1), ops.shape(before)[1]
         x = self.prenet([before, self.prenet.draw((batch_size, num_steps))])
         inputs = {"x": ops.moveaxis(x, 1, 0), **self.cell.draw(state["memory"], num_steps, training)}
@@ -179,6 +195,7 @@ class TacotronDecoder(keras.layers.Layer):
             "prenet": serialize(self.prenet),
             "reduction_factor": self.reduction_factor,
             "stop_from": self.stop_from,
+            "frame_dropout": self.frame_dropout,
             "guided_attention": self.guided_attention,
         }
 
