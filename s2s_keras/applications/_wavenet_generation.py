@@ -132,7 +132,18 @@ class GenerationLoop(keras.layers.Layer):
     scatters once; what the convolutions of all blocks take from it is one product.
     """
 
-    ARRAYS = ("start", "start_bias", "kernels", "biases", "outputs", "dense", "head", "mel_filter", "mel_gate", "silence")
+    ARRAYS = (
+        "start",
+        "start_bias",
+        "kernels",
+        "biases",
+        "outputs",
+        "dense",
+        "head",
+        "mel_filter",
+        "mel_gate",
+        "silence",
+    )
 
     def __init__(self, weights, hop_length, temperature, **kwargs):
         super().__init__(trainable=False, **kwargs)
