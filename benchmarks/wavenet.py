@@ -52,7 +52,7 @@ def ours(arguments, audio, mel):
     import keras
 
     from s2s_keras.applications import WaveNet
-    from s2s_keras.data.next_sample import NextSample
+    from s2s_keras.data import NextSample
 
     if keras.backend.backend() == "torch":
         import torch

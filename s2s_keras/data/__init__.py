@@ -21,6 +21,7 @@ from s2s_keras.data.images import ImageDataset
 from s2s_keras.data.librispeech import load_librispeech
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
 from s2s_keras.data.mixup import Mixup
+from s2s_keras.data.next_sample import NextSample
 from s2s_keras.data.rand_augment import RandAugment
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
@@ -43,6 +44,7 @@ __all__ = [
     "ImageDataset",
     "Limits",
     "Mixup",
+    "NextSample",
     "NoiseAtSNR",
     "PitchShift",
     "RandAugment",

@@ -7,7 +7,7 @@ from s2s_keras.applications import WaveNet
 from s2s_keras.applications._wavenet_generation import folded_weights, on_cpu
 from s2s_keras.convert._open_seq2seq_recurrent import Part
 from s2s_keras.convert.open_seq2seq import load_variables, name_table
-from s2s_keras.data.next_sample import NextSample
+from s2s_keras.data import NextSample
 from s2s_keras.losses import MixtureOfLogistics
 from s2s_keras.ops.mu_law import mu_law_encode
 from tests.checks import count_parameters, randomize
