@@ -100,6 +100,11 @@ def delayed_convolution(x, kernel, dilation_rate):
     return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
 
 
+def without_first(mask, delay):
+    """The mask (B, S) with its first `delay` samples false, or all if there are no more."""
+    return ops.concatenate([ops.zeros_like(mask[:, :delay]), mask[:, delay:]], axis=1)
+
+
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class DelayedNormalization(MaskedBatchNormalization):
     """Batch normalization that skips the first samples: they do not count, and they become zero.
@@ -117,7 +122,7 @@ class DelayedNormalization(MaskedBatchNormalization):
         self.delay = delay
 
     def call(self, inputs, training=False, mask=None):
-        complete = ops.logical_and(mask, ops.arange(ops.shape(inputs)[1]) >= self.delay)
+        complete = without_first(mask, self.delay)
         return apply_mask(super().call(inputs, training=training, mask=complete), complete)
 
     def get_config(self):
@@ -245,8 +250,7 @@ class WarmUpMask(keras.layers.Layer):
         return apply_mask(inputs, mask)
 
     def compute_mask(self, inputs, mask=None):
-        positions = ops.cumsum(ops.ones_like(mask, "int32"), axis=1)  # the length may be unknown here
-        return ops.logical_and(mask, positions > self.delay)
+        return without_first(mask, self.delay)
 
     def compute_output_shape(self, input_shape):
         return input_shape
