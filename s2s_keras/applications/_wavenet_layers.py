@@ -17,7 +17,7 @@ class SampleInput(keras.layers.Layer):
     """
 
     def __init__(self, num_classes=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # a sample of half precision may be of another class
         self.num_classes = num_classes
         self.supports_masking = True
 
@@ -75,12 +75,13 @@ class MelCondition(keras.layers.Layer):
                 f"The mel spectrogram must cover the audio. Received: {num_frames} frames of {self.hop_length} samples "
                 f"for {num_samples} samples. Pass {-(-num_samples // self.hop_length)} frames or more."
             )
+        lengths = ops.sum(ops.cast(mask[1], "int32"), axis=1)
+        mel = apply_mask(mel, sequence_mask((lengths + self.hop_length - 1) // self.hop_length, mel))
         half = mel.shape[-1] // 2
         frames = ops.concatenate(
             [ops.matmul(mel[..., :half], self.filter_kernel), ops.matmul(mel[..., half:], self.gate_kernel)], axis=-1
         )
-        samples = ops.repeat(frames, self.hop_length, axis=1)[:, : ops.shape(features)[1]]
-        return apply_mask(samples, mask[1])
+        return ops.repeat(frames, self.hop_length, axis=1)[:, : ops.shape(features)[1]]
 
     def compute_mask(self, inputs, mask=None):
         return mask[1]
@@ -93,10 +94,15 @@ class MelCondition(keras.layers.Layer):
 
 
 def delayed_convolution(x, kernel, dilation_rate):
-    """The causal convolution of (B, S, C), whose first `dilation_rate * (kernel_size - 1)` are worth nothing."""
+    """The causal convolution of (B, S, C); its first `dilation_rate * (kernel size - 1)` outputs are worth nothing."""
     padding = dilation_rate * (kernel.shape[0] - 1)
     x = ops.pad(x, [[0, 0], [padding, 0], [0, 0]])
     return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
+
+
+def without_first(mask, delay):
+    """The mask (B, S) with its first `delay` samples false, or all if there are no more."""
+    return ops.concatenate([ops.zeros_like(mask[:, :delay]), mask[:, delay:]], axis=1)
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -116,7 +122,7 @@ class DelayedNormalization(MaskedBatchNormalization):
         self.delay = delay
 
     def call(self, inputs, training=False, mask=None):
-        complete = ops.logical_and(mask, ops.arange(ops.shape(inputs)[1]) >= self.delay)
+        complete = without_first(mask, self.delay)
         return apply_mask(super().call(inputs, training=training, mask=complete), complete)
 
     def get_config(self):
@@ -244,8 +250,7 @@ class WarmUpMask(keras.layers.Layer):
         return apply_mask(inputs, mask)
 
     def compute_mask(self, inputs, mask=None):
-        positions = ops.cumsum(ops.ones_like(mask, "int32"), axis=1)  # the length may be unknown here
-        return ops.logical_and(mask, positions > self.delay)
+        return without_first(mask, self.delay)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -86,6 +86,8 @@ class WaveNet(Application):
         sample_rate=22050,
         **kwargs,
     ):
+        if unknown := set(kwargs) - {"dtype", "name", "trainable"}:
+            raise TypeError(f"WaveNet has no arguments of these names: {', '.join(sorted(unknown))}.")
         dilation_rates = tuple(dilation_rates)
         _check(dilation_rates, filters, kernel_size, output, num_mel_bins, hop_length)
         normalization = {"epsilon": ORIGINAL_EPSILON} if normalization is None else dict(normalization)

@@ -23,6 +23,7 @@ from s2s_keras.data.ljspeech import load_ljspeech, load_mailabs
 from s2s_keras.data.manifest import Utterance, UtteranceError, load_manifest, write_manifest
 from s2s_keras.data.mel_segments import MelSegments
 from s2s_keras.data.mixup import Mixup
+from s2s_keras.data.next_sample import NextSample
 from s2s_keras.data.rand_augment import RandAugment
 from s2s_keras.data.shards import write_shards
 from s2s_keras.data.speech import speech_dataset
@@ -47,6 +48,7 @@ __all__ = [
     "Limits",
     "MelSegments",
     "Mixup",
+    "NextSample",
     "NoiseAtSNR",
     "PitchShift",
     "RandAugment",
