@@ -26,6 +26,15 @@ def values(weights):
     return [ops.convert_to_numpy(weight).copy() for weight in weights]
 
 
+def compiled(function):
+    """The function in one piece on JAX, which otherwise compiles each of its operations for each shape."""
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 def as_json(value):
     return json.loads(json.dumps(value))
 

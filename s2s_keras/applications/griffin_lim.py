@@ -60,7 +60,8 @@ class MelInversion(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape):
-        """Nothing to make: the spectrogram's layer is asked for its settings alone."""
+        if not self.mel_spectrogram.built:  # it is asked for its settings alone, but Keras wants every layer built
+            self.mel_spectrogram.build([(None, None), (None,)])
 
     def call(self, inputs, mask=None):
         made = self.mel_spectrogram

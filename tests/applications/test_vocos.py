@@ -38,6 +38,8 @@ class TestVocos(VocoderTestCase):
 
     @pytest.mark.parametrize(("variant", "parameters"), [(Vocos, 13531650), (VocosMini, 1426818)])
     def test_size_of_variants(self, variant, parameters):
+        if keras.backend.backend() == "jax":
+            pytest.skip("the same on every backend, and fresh weights take long on this one")
         assert variant().count_params() == parameters
 
 

@@ -36,8 +36,9 @@ class VocoderTestCase(ApplicationTestCase):
         return np.pad(audio, [(0, 0), (0, 35 * HOP if padding else 0)])  # as `inputs` are padded then
 
     def compile(self, model, optimizer, **kwargs):
-        loss = MultiResolutionSpectrum(1000, (16, 32), (4, 8))
-        model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax", **kwargs)
+        loss, is_jax = MultiResolutionSpectrum(1000, (16, 32), (4, 8)), keras.backend.backend() == "jax"
+        kwargs = {} if is_jax else kwargs  # of "run_eagerly", which would compile hundreds of operations one by one
+        model.compile(optimizer, loss, jit_compile=is_jax, **kwargs)
 
     def outputs(self, model, **kwargs):
         if keras.backend.backend() == "jax":  # a loop outside of a compiled function is compiled at every call
