@@ -135,7 +135,7 @@ class SpeechSynthesizer(Application):
         spoken = [None] * len(texts)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            found = self._speak([token_ids[n] for n in rows], seed, **style)
+            found = self.speak([token_ids[n] for n in rows], self.conditions(len(rows), **style), seed)
             for n, speech in zip(rows, found, strict=True):
                 if speech is None:
                     limit = FRAMES_PER_TOKEN * len(token_ids[n])
@@ -150,14 +150,23 @@ class SpeechSynthesizer(Application):
         split = getattr(self.tokenizer, "sentences", None)
         return [text] if split is None else split(text)
 
-    def _speak(self, token_ids, seed, **style):
-        """`SpokenText` of each row of token ids, or None where it did not end."""
+    def speak(self, token_ids, conditions=None, seed=0):
+        """Mel spectrograms of token ids, in one batch.
+
+        Args:
+            token_ids: list of lists of int.
+            conditions: dict of arrays, what `conditions` returned for so many sentences.
+            seed: int, of the dropout that stays on.
+
+        Returns:
+            List of `SpokenText`, or None where the speech did not end.
+        """
         longest = max(map(len, token_ids))
         padded = np.zeros((len(token_ids), -(-longest // TOKEN_BUCKET) * TOKEN_BUCKET), "int32")
         for row, ids in zip(padded, token_ids, strict=True):
             row[: len(ids)] = ids
         limits = np.array([FRAMES_PER_TOKEN * len(ids) for ids in token_ids])
-        state = self._stages.start.predict_on_batch({"token_ids": padded, **self.conditions(len(padded), **style)})
+        state = self._stages.start.predict_on_batch({"token_ids": padded, **(conditions or {})})
         prenet, rng, chunks = self.get_layer("decoder").prenet, np.random.default_rng(seed), []
         lengths = np.full(len(padded), -1)
         frames = 0

@@ -99,10 +99,10 @@ def first_utterances(dataset, count):
     else:
         batches = iter(dataset)
     while count > 0 and (batch := next(batches, None)) is not None:
-        real = np.ones(len(batch[1]), bool) if len(batch) < 3 else _to_numpy(batch[2]) > 0
+        real = np.ones(len(keras.tree.flatten(batch[1])[0]), bool) if len(batch) < 3 else _to_numpy(batch[2]) > 0
         rows = np.flatnonzero(real)[:count]
         inputs, labels = keras.tree.map_structure(lambda x, rows=rows: _to_numpy(x)[rows], tuple(batch[:2]))
-        count -= len(labels)
+        count -= len(rows)
         yield inputs, labels
 
 

@@ -7,11 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from s2s_keras.applications import CTCRecognizer
+from s2s_keras.applications import CTCRecognizer, SpeechSynthesizer
 from s2s_keras.applications.application import path_below
 from s2s_keras.decoding import ctc_greedy
 from s2s_keras.metrics import word_error_rate
 from s2s_keras.training import _state, distribution
+from s2s_keras.training._tensorboard_synthesis import picture_of, write_speech
 from s2s_keras.training.callbacks import first_utterances
 from s2s_keras.visualization import plot_transcription
 
@@ -27,6 +28,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
       with `per_variable` also `variable_norms/...` and `mean_changes/...` for each of them.
     * Of a CTC recognizer, if there is a dataset: a few utterances as text, what was said beside what is recognized, and
       as audio, and the first of them as a picture (`plot_transcription`).
+    * Of a synthesizer, if there is a dataset: its first texts spoken by Griffin-Lim, and the first of them as a picture
+      (`plot_synthesis`).
 
     The horizontal axis counts batches since the first epoch; a resumed run goes on where its checkpoint was. With
     several processes the first one writes. It keeps a second network for the samples: the one that is trained can
@@ -78,9 +81,10 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self._step = 0
         self._chief = distribution.is_chief()
         recognizer = isinstance(self.model, CTCRecognizer) and self.model.include_top and self.model.tokenizer
-        if self.dataset is not None and recognizer and not self._samples and self._chief:
+        self._synthesizes = isinstance(self.model, SpeechSynthesizer) and self.model.front_end is not None
+        if self.dataset is not None and (recognizer or self._synthesizes) and not self._samples and self._chief:
             self._samples = list(first_utterances(self.dataset, self.num_samples))
-            self._recognizer = self.model if distribution.process_count() == 1 else _copy(self.model)
+            self._network = self.model if distribution.process_count() == 1 else _copy(self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         steps, resumed = self.params.get("steps"), self.params.get("resumed", (None, 0))
@@ -91,7 +95,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
             from tensorboardX import SummaryWriter
 
             self._writer = SummaryWriter(str(self.folder), purge_step=self._step or None)
-            self._write_audio()
+            if self._samples and not self._synthesizes:
+                self._write_audio()
         if self._chief and self.per_variable:
             self._before = self._values()
 
@@ -125,10 +130,13 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self._writer.add_scalar("variable_norm", float(np.sqrt(squared)), self._step)
         if self._samples and (epoch + 1) % self.every_epochs == 0:
             with distribution.alone():
-                if self._recognizer is not self.model:
-                    _copy_weights(self.model, self._recognizer)
-                self._write_texts()
-                self._write_picture()
+                if self._network is not self.model:
+                    _copy_weights(self.model, self._network)
+                if self._synthesizes:
+                    self._write_speech()
+                else:
+                    self._write_texts()
+                    self._write_picture()
         self._writer.flush()
 
     def on_train_end(self, logs=None):
@@ -146,7 +154,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
     def _write_texts(self):
         decode, lines = self.model.tokenizer.decode, ["| said | recognized | words wrong |", "|---|---|---|"]
         for inputs, labels in self._samples:
-            for said, ids in zip(labels, ctc_greedy(self._recognizer.predict_on_batch(inputs)), strict=True):
+            for said, ids in zip(labels, ctc_greedy(self._network.predict_on_batch(inputs)), strict=True):
                 said, recognized = decode(said).strip(), decode(ids).strip()
                 lines.append(f"| {said} | {recognized} | {100 * word_error_rate(said, recognized).rate:.0f} % |")
         self._writer.add_text("samples", "\n".join(lines), self._step)
@@ -163,15 +171,15 @@ class TensorBoardLogger(keras.callbacks.Callback):
             self._writer.add_audio(f"samples/{n}", audio, self._step, sample_rate=self.model.sample_rate)
 
     def _write_picture(self):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
         audio = next(self._recordings(), None)
         if audio is None:
             return
-        canvas = FigureCanvasAgg(plot_transcription(self._recognizer, audio))
-        canvas.draw()
-        picture = np.asarray(canvas.buffer_rgba())[..., :3]
+        picture = picture_of(plot_transcription(self._network, audio))
         self._writer.add_image("samples/0", picture, self._step, dataformats="HWC")
+
+    def _write_speech(self):
+        rows = [row for inputs, _ in self._samples for row in inputs["token_ids"]]
+        write_speech(self._writer, self._network, [row[row != 0].tolist() for row in rows], self._step)
 
 
 def _copy(model):

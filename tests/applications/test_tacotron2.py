@@ -247,7 +247,7 @@ def talker():
 
 
 def end_after(model, logit):
-    model.get_layer("decoder").stop_layer.bias.assign([-9.0, logit])
+    model.get_layer("decoder").stop_layer.bias.assign([-9.0] * (model.reduction_factor - 1) + [logit])
 
 
 def test_speech_does_not_depend_on_the_batch(talker):

@@ -6,8 +6,9 @@ import pytest
 from keras import ops
 from matplotlib.figure import Figure
 
-from s2s_keras.applications import Jasper
+from s2s_keras.applications import Jasper, Tacotron2
 from s2s_keras.data import load_manifest, speech_dataset
+from s2s_keras.layers import MelSpectrogram
 from s2s_keras.metrics import word_error_rate
 from s2s_keras.optimizers import StaticLossScale
 from s2s_keras.optimizers.schedules import WarmUp
@@ -147,3 +148,24 @@ def test_samples_as_text_sound_and_picture(tmp_path, monkeypatch):
 def test_a_model_that_recognizes_nothing_has_no_samples(tmp_path):
     fit(small(), TensorBoardLogger(tmp_path, [(X, X[:, :1])]))
     assert not [tag for tag in events(tmp_path)[0] if tag.startswith("samples")]
+
+
+def test_a_synthesizer_is_heard_and_seen(tmp_path):
+    from tests.applications.test_tacotron2 import SMALL, SynthesisTokenizer, TestTacotron2, end_after
+
+    front_end = MelSpectrogram(sample_rate=8000, fft_length=64, hop_length=16, num_mel_bins=6)
+    arguments = {**SMALL, "vocabulary_size": None, "flavour": "nvidia", "reduction_factor": 4}
+    model = Tacotron2(**arguments, tokenizer=SynthesisTokenizer(), front_end=front_end)
+    end_after(model, 9.0)
+    case = TestTacotron2()
+    case.compile(model, keras.optimizers.SGD(0.0))
+    batch = (case.inputs(), case.targets())
+    model.fit(*batch, verbose=0, callbacks=[TensorBoardLogger(tmp_path, [batch], num_samples=2)])
+    found, _ = events(tmp_path)
+    assert {"samples/0", "samples/1"} <= set(found)
+    sounds = [value for tag in ("samples/0", "samples/1") for value in values(found, tag) if value[:4] == b"RIFF"]
+    pictures = [value for value in values(found, "samples/0") if value[1:4] == b"PNG"]
+    assert len(sounds) == 2 and len(pictures) == 1
+    end_after(model, -9.0)
+    model.fit(*batch, verbose=0, callbacks=[TensorBoardLogger(tmp_path / "lost", [batch], num_samples=1)])
+    assert b"did not come to an end" in values(events(tmp_path / "lost")[0], "samples/0/text_summary")[0]
