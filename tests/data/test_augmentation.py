@@ -1,4 +1,5 @@
 import json
+import os
 
 import librosa
 import numpy as np
@@ -15,6 +16,8 @@ from s2s_keras.data import (
     TimeShift,
     TimeStretch,
 )
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 RATE = 16000
 

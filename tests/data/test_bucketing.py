@@ -1,9 +1,12 @@
 import itertools
+import os
 
 import numpy as np
 import pytest
 
 from s2s_keras.data import BatchPlan, ShardShuffle, bucket_boundaries
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 
 def durations(count=103, seed=0):

@@ -1,11 +1,14 @@
 import json
 import logging
+import os
 
 import numpy as np
 import pytest
 import soundfile
 
 from s2s_keras.data import AudioReader, Limits, SkipReport, Utterance, UtteranceError, check_utterances, speech_dataset
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 
 def noise(seconds, sample_rate=16000):

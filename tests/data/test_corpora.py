@@ -12,6 +12,8 @@ from s2s_keras.data import (
     load_manifest,
 )
 
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+
 
 def test_an4_splits_as_published(shared, tmp_path):
     """The original folder, rebuilt from links, gives the utterances of the three manifests."""

@@ -1,8 +1,11 @@
 import json
+import os
 
 import pytest
 
 from s2s_keras.data import Utterance, UtteranceError, load_manifest
+
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import pytest
 from s2s_keras import cli
 from s2s_keras.data import load_manifest
 
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+
 
 @pytest.fixture
 def run(monkeypatch, capsys):

@@ -11,6 +11,8 @@ import soundfile
 from s2s_keras.data import UtteranceError, load_manifest, speech_dataset, write_shards
 from s2s_keras.ops.audio import load_audio
 
+pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
+
 DURATIONS = [0.3, 0.5, 0.2, 0.4, 0.25, 0.35]
 TEXTS = ["a", "b", "ü", "d", "e", "f"]
 needs_tensorflow = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow not installed")
