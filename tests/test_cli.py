@@ -325,6 +325,14 @@ ERRORS = {
         "batch_seconds=0",
     ),
     "missing audio of a stream": lambda tmp_path: (("transcribe", tmp_path / "no.wav", "--stream"), "no such file"),
+    "speech in no known format": lambda tmp_path: (
+        ("synthesize", "a", "-o", tmp_path / "a.mp3"),
+        ".wav, .flac or .ogg",
+    ),
+    "a recognizer asked to speak": lambda tmp_path: (
+        ("synthesize", "a", "-o", tmp_path / "a.wav", "--preset", "PRESET"),
+        "does not speak",
+    ),
     "alignment without text": lambda tmp_path: (("align", FILES[0]), "--text"),
     "unknown language model": lambda tmp_path: (
         ("evaluate", "PRESET", "--manifest", MANIFEST, "--language-model", "no"),
@@ -439,3 +447,25 @@ def test_what_attention_does_not_do(run):
     for arguments in (("--stream",), ("--timestamps",), ("--language-model", "an4"), ("--batch-seconds", "9")):
         code, out, err = run("transcribe", FILES[2], "--preset", name, *arguments)
         assert (code, out) == (2, "") and err.count("\n") == 1 and "CTC" in err
+
+
+def test_synthesize_writes_speech_and_a_picture(run, tmp_path):
+    from s2s_keras.applications import Tacotron2
+    from s2s_keras.layers import MelSpectrogram
+    from s2s_keras.tokenizers import SynthesisTokenizer
+    from tests.applications.test_tacotron2 import SMALL, end_after
+
+    front_end = MelSpectrogram(sample_rate=8000, fft_length=64, hop_length=16, num_mel_bins=6)
+    arguments = {**SMALL, "vocabulary_size": None, "flavour": "nvidia", "reduction_factor": 4}
+    model = Tacotron2(**arguments, tokenizer=SynthesisTokenizer(), front_end=front_end)
+    end_after(model, 9.0)
+    model.save_to_preset(tmp_path / "preset")
+    options = ("-o", tmp_path / "a.flac", "--preset", tmp_path / "preset", "--picture", tmp_path / "a.png")
+    code, out, _ = run("synthesize", "One. Two.", *options)
+    assert code == 0 and "at 8000 Hz" in out
+    audio, sample_rate = soundfile.read(tmp_path / "a.flac")
+    assert sample_rate == 8000 and len(audio) == 2 * 2 * 16 + 0.15 * 8000  # two sentences and the pause between
+    assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.flac", "a.png", "preset"]
+    code, out, err = run("synthesize", "...", *options)
+    assert (code, out) == (2, "") and "nothing to say" in err

@@ -35,6 +35,17 @@ def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
     assert recipe.optimizer(len(training)).weight_decay == 1e-2
 
 
+def test_recipe_of_speech_has_a_network_and_batches(shared):
+    settings = {"data": str(shared / "data/tts_en_kathleen"), "part": "0.02", "batch_size": 8, "decoder_dim": 16}
+    recipe = load_recipe(RECIPES / "tacotron2_mini_kathleen_en.py", settings)
+    model = recipe.model()
+    inputs, targets = recipe.training_data(model).batch(0, 0)
+    assert inputs["mel"].shape == targets["mel_postnet"].shape and inputs["mel"].shape[0] == 8
+    assert targets["stop"].shape == inputs["mel"].shape[:2] and targets["stop"].sum(axis=1).min() >= 4
+    assert set(recipe.loss()) == {"mel", "mel_postnet", "stop"} == set(model.output)
+    assert recipe.optimizer(10).global_clipnorm == 1.0
+
+
 @pytest.mark.parametrize(
     ("name", "corpus", "part", "classes", "parameters"),
     [
