@@ -1,12 +1,15 @@
 """Speech of one voice: the preset `tacotron2_mini_kathleen_en`."""
 
+import json
+from pathlib import Path
+
 import keras
 
 from s2s_keras.applications import Tacotron2
 from s2s_keras.applications.application import copy_weights
 from s2s_keras.data import load_manifest, synthesis_dataset
 from s2s_keras.layers import MelSpectrogram
-from s2s_keras.losses import StopTokenCrossEntropy
+from s2s_keras.losses import AlignmentLikelihood, StopTokenCrossEntropy
 from s2s_keras.tokenizers import SynthesisTokenizer
 from s2s_keras.training import Recipe, load_model
 
@@ -28,6 +31,7 @@ class Tacotron2Kathleen(Recipe):
     frame_dropout: float = 0.3
     guided: float = 1.0  # weight of the loss that keeps attention near the diagonal
     part: float = 1.0  # of the training utterances
+    ends: str = "runs/kathleen_ends.json"  # of `align_kathleen.py`; empty: attention finds out by itself
     mels: str = ""  # folder that keeps spectrograms for later runs
     start: str = ""  # run or preset whose weights to start from
 
@@ -67,6 +71,7 @@ class Tacotron2Kathleen(Recipe):
             trim=40.0,
             seed=self.seed,
             cache=self.mels or True,
+            token_ends=json.loads(Path(self.ends).read_text()) if self.ends else None,
             **options,
         )
 
@@ -77,7 +82,8 @@ class Tacotron2Kathleen(Recipe):
         return self.dataset(model, "manifest_dev")
 
     def loss(self):
-        return {
+        guide = {"alignment": AlignmentLikelihood()} if self.ends else {}
+        return guide | {
             "mel": keras.losses.MeanAbsoluteError(),
             "mel_postnet": keras.losses.MeanAbsoluteError(),
             "stop": StopTokenCrossEntropy(positive_weight=5.0),

@@ -89,8 +89,9 @@ class Tacotron2(SpeechSynthesizer):
 
     Outputs:
         Dict of "mel" and "mel_postnet", float32 (B, T, num_mel_bins), "stop", float32 (B, T), logits of whether speech
-        has ended, and with `magnitude_bins` "magnitude", float32 (B, T, magnitude_bins). All carry a Keras mask, so
-        that a plain loss is the mean over real frames, and are zero at padded frames.
+        has ended, "alignment", float32 (B, ceil(T / reduction_factor), U), and with `magnitude_bins` "magnitude",
+        float32 (B, T, magnitude_bins). All carry a Keras mask, so that a plain loss is the mean over real frames, and
+        are zero at padded frames.
 
     Raises:
         ValueError: if an argument is none of these.
@@ -193,7 +194,12 @@ class Tacotron2(SpeechSynthesizer):
             filters, activation = (num_mel_bins, "linear") if last else (postnet_filters, "tanh")
             x = convolve(x, filters, f"postnet_{n}", activation, dropout)
         mel = MaskedSum(name="mel_postnet")([decoded["mel"], x])
-        outputs = {"mel": decoded["mel"], "mel_postnet": mel, "stop": decoded["stop"]}
+        outputs = {
+            "mel": decoded["mel"],
+            "mel_postnet": mel,
+            "stop": decoded["stop"],
+            "alignment": decoded["alignment"],
+        }
         if magnitude_bins:
             x = mel
             for n, filters in enumerate(MAGNITUDE_FILTERS):

@@ -12,6 +12,8 @@ from s2s_keras.data.manifest import UtteranceError
 from s2s_keras.data.mels import FLOOR, MelReader, features_of_layer
 from s2s_keras.data.speech import utterances_of
 
+NEAR = 0.04  # seconds from a token that still count as it: what an alignment is out by
+
 
 def synthesis_dataset(
     source,
@@ -22,6 +24,7 @@ def synthesis_dataset(
     sample_rate=16000,
     magnitude=None,
     speakers=None,
+    token_ends=None,
     reduction_factor=1,
     end_frames=2,
     floor=None,
@@ -57,6 +60,9 @@ def synthesis_dataset(
         magnitude: callable from audio, float32 (S,), to magnitudes, float32 (T, M), for models that predict them too;
             or None. Default None.
         speakers: sequence of str, the speakers in the order of their ids, for models of several voices; or None.
+        token_ends: mapping from the `audio` of every utterance to the seconds at which each of its tokens ends, start
+            and end included, in the trimmed recording; then there is a target "alignment" for `AlignmentLikelihood`.
+            Default None.
         reduction_factor: int, frames that the model makes at a time: lengths are multiples of it. Default 1.
         end_frames: int, frames of silence that follow every utterance, at least. Default 2.
         floor: float, the value of silence before the logarithm. Default None: that of `features`, else 1e-5.
@@ -143,7 +149,10 @@ def synthesis_dataset(
         pad_to_boundary = keras.backend.backend() == "jax"
     if num_threads is None:
         num_threads = min(os.cpu_count() or 1, 8)
-    return SynthesisDataset(examples, plan, reader, pad_to_boundary, report, num_threads, speakers=speakers)
+    dataset = SynthesisDataset(examples, plan, reader, pad_to_boundary, report, num_threads, speakers=speakers)
+    if token_ends is not None:
+        dataset.guide(token_ends, features.hop_length / sample_rate)
+    return dataset
 
 
 class SynthesisDataset(SpeechDataset):
@@ -173,6 +182,23 @@ class SynthesisDataset(SpeechDataset):
         )
         self.speaker_ids = None if speakers is None else {name: number for number, name in enumerate(speakers)}
         self._first = reader(examples[0].utterance)
+        self.token_ends = None
+
+    def guide(self, token_ends, frame_seconds):
+        """Adds the target "alignment": 1 at the tokens that are said around the middle of a step, 0 elsewhere.
+
+        Args:
+            token_ends: as of `synthesis_dataset`.
+            frame_seconds: float, seconds between two frames.
+        """
+        for example in self.examples:
+            ends = token_ends.get(example.utterance.audio)
+            if ends is None or len(ends) != len(example.labels):
+                raise ValueError(
+                    f"`token_ends` has an end for each of {len(example.labels)} tokens of {example.utterance.audio}. "
+                    f"Received: {ends if ends is None else len(ends)}."
+                )
+        self.token_ends, self.frame_seconds = token_ends, frame_seconds
 
     def batch(self, epoch, index):
         """Any batch of any epoch.
@@ -222,10 +248,24 @@ class SynthesisDataset(SpeechDataset):
                 stop[row, spectrograms.num_spoken : lengths[row]] = 1.0
                 if "magnitude" in targets:
                     targets["magnitude"][row, : lengths[row]] = spectrograms.magnitude
+        if self.token_ends is not None:
+            targets["alignment"] = self._alignment(examples, num_frames, num_tokens)
         if self.speaker_ids is not None:
             ids = [0 if e is None else self.speaker_ids[e.utterance.speaker] for e in examples]
             inputs["speaker_ids"] = np.array(ids, "int32")
         return {**inputs, "mel": mel}, targets
+
+    def _alignment(self, examples, num_frames, num_tokens):
+        factor = self.reader.reduction_factor
+        middle = (np.arange(-(-num_frames // factor))[:, None] + 0.5) * factor * self.frame_seconds
+        alignment = np.zeros((len(examples), len(middle), num_tokens), "float32")
+        for row, example in enumerate(examples):
+            if example is not None:
+                ends = np.array([*self.token_ends[example.utterance.audio][:-1], np.inf])
+                starts = np.array([-np.inf, *ends[:-1]])
+                near = (starts - NEAR <= middle) & (middle < ends + NEAR)
+                alignment[row, :, : len(ends)] = near
+        return alignment
 
 
 class _Check:
