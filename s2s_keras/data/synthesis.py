@@ -229,6 +229,8 @@ class SynthesisDataset(SpeechDataset):
             lambda x: tf.TensorSpec((None, None, x.shape[2]) if x.ndim == 3 else (None,) * x.ndim, x.dtype),
             self._collate([self._first], self.examples[:1], bucket=0),
         )
+        if self.token_ends is not None:
+            spec[1]["alignment"] = tf.TensorSpec((None, None, None), "float32")
         return spec if self.plan.num_shards == 1 else (*spec, tf.TensorSpec((None,), "float32"))
 
     def _collate(self, mels, examples, bucket):
