@@ -70,6 +70,18 @@ def test_recipe_of_commands_has_a_network_and_batches(name, corpus, part, classe
     assert recipe.optimizer(len(labels)).weight_decay == 2e-2
 
 
+def test_recipe_of_a_vocoder_has_a_network_and_pieces(shared):
+    settings = {"data": str(shared / "data/tts_en_kathleen"), "part": 0.1, "batch_size": 4, "num_frames": 16}
+    recipe = load_recipe(RECIPES / "vocos_mini_kathleen_en.py", settings)
+    model = recipe.model()
+    training, validation = recipe.training_data(model), recipe.validation_data(model)
+    assert (len(training), len(validation)) == (26, 1)
+    inputs, audio = validation.batch(0, 0)
+    assert inputs["mel"].shape == (4, 17, 80) and audio.shape == (4, 4096)
+    assert model.vocode(inputs["mel"][0]).shape == (4096,)
+    assert recipe.optimizer(len(training)).beta_1 == 0.8
+
+
 def test_recipe_of_pictures_has_a_network_and_batches(tmp_path):
     path = RECIPES / "resnet_mini_fashion_mnist.py"
     for split, count in (("train", 5064), ("t10k", 3)):

@@ -4,6 +4,8 @@ import pytest
 
 from s2s_keras.applications import Vocos, VocosMini
 from s2s_keras.applications.vocos import ConvNeXtBlock
+from s2s_keras.layers import MelSpectrogram
+from s2s_keras.ops.audio import load_audio
 from tests.applications.vocoder_case import BINS, HOP, VocoderTestCase
 from tests.test_case import LayerTestCase
 
@@ -41,6 +43,16 @@ class TestVocos(VocoderTestCase):
         if keras.backend.backend() == "jax":
             pytest.skip("the same on every backend, and fresh weights take long on this one")
         assert variant().count_params() == parameters
+
+
+def test_preset_speaks_as_its_voice_does(shared):
+    audio = load_audio(shared / "data/tts_en_kathleen/wavs/arctic_b0460.ogg")
+    front_end, model = MelSpectrogram(), Vocos.from_preset("vocos_mini_kathleen_en")
+    mel = keras.ops.convert_to_numpy(front_end([audio[None], np.array([len(audio)])]))[0]
+    made = model.vocode(mel)
+    assert made.shape == ((len(mel) - 1) * 256,) and model.sample_rate == 16000
+    again = keras.ops.convert_to_numpy(front_end([made[None], np.array([len(made)])]))[0]
+    assert np.abs(again - mel).mean() < 0.3
 
 
 class TestConvNeXtBlock(LayerTestCase):

@@ -37,9 +37,13 @@ def test_a_piece_is_audio_and_the_frames_at_its_place(utterances):
             ]
             ((n, start),) = found
             np.testing.assert_array_equal(mel, segments.mels[n][start // HOP : start // HOP + 11])
-            whole = segments.recordings[n]
-            expected = MelSpectrogram(1000, 32, HOP, 6)([whole[None], np.array([len(whole)])])
-            np.testing.assert_allclose(segments.mels[n], keras.ops.convert_to_numpy(expected)[0], atol=1e-4)
+
+
+def test_spectrograms_are_those_of_whole_recordings(utterances):
+    segments, layer = make(utterances), MelSpectrogram(1000, 32, HOP, 6)
+    whole = segments.recordings[2]
+    expected = keras.ops.convert_to_numpy(layer([whole[None], np.array([len(whole)])]))[0]
+    np.testing.assert_allclose(segments.mels[2], expected, atol=1e-4)
 
 
 def test_every_epoch_has_every_recording_and_other_pieces(utterances):
@@ -58,7 +62,7 @@ def test_fit_takes_it(utterances):
     x = keras.layers.Dense(80)(keras.layers.Flatten()(inputs["mel"]))
     model = keras.Model(inputs, x)
     model.compile("sgd", "mse")
-    assert np.isfinite(model.fit(segments.for_fit(), epochs=2, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.fit(segments.for_fit(), epochs=2, verbose=0, shuffle=False).history["loss"]).all()
 
 
 def test_too_few_recordings(utterances, tmp_path):
