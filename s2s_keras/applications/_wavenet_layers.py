@@ -95,9 +95,13 @@ class MelCondition(keras.layers.Layer):
 
 def delayed_convolution(x, kernel, dilation_rate):
     """The causal convolution of (B, S, C); its first `dilation_rate * (kernel size - 1)` outputs are worth nothing."""
-    padding = dilation_rate * (kernel.shape[0] - 1)
-    x = ops.pad(x, [[0, 0], [padding, 0], [0, 0]])
-    return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
+    size, num_samples = kernel.shape[0], ops.shape(x)[1]
+    x = ops.pad(x, [[0, 0], [dilation_rate * (size - 1), 0], [0, 0]])
+    if keras.backend.backend() != "torch":
+        return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
+    # PyTorch's convolution wants time last: turning x costs more than laying its taps side by side.
+    taps = [x[:, n * dilation_rate : n * dilation_rate + num_samples] for n in range(size)]
+    return ops.matmul(ops.concatenate(taps, axis=-1), ops.reshape(kernel, (-1, kernel.shape[-1])))
 
 
 def without_first(mask, delay):
