@@ -425,6 +425,22 @@ def test_convert_of_an_archive_makes_a_preset(run, tmp_path):
     assert code == 2 and "cut short" in err and not (tmp_path / "nothing").exists()
 
 
+def test_convert_of_tensors_makes_a_preset(run, tmp_path):
+    torch = pytest.importorskip("torch")
+    from tests.convert.nvidia_oracle import Network
+
+    torch.save({"state_dict": Network().state_dict()}, tmp_path / "tacotron2.pt")
+    output = tmp_path / "preset"
+    code, out, _ = run("convert", tmp_path / "tacotron2.pt", "--output", output)
+    assert code == 0 and out.startswith("Tacotron2NVIDIA, ") and (output / "config.json").is_file()
+    content = (tmp_path / "tacotron2.pt").read_bytes()
+    (tmp_path / "tacotron2.pt").write_bytes(content[: len(content) // 2])
+    code, out, err = run("convert", tmp_path / "tacotron2.pt", "--output", tmp_path / "nothing")
+    assert code == 2 and err.count("\n") == 1 and "cut short" in err and not (tmp_path / "nothing").exists()
+    code, out, err = run("convert", tmp_path / "tacotron2.pt", "--application", "Jasper10x5", "--output", output)
+    assert code == 2 and "says itself" in err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

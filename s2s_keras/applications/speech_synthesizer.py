@@ -138,7 +138,7 @@ class SpeechSynthesizer(Application):
             found = self.speak([token_ids[n] for n in rows], self.conditions(len(rows), **style), seed)
             for n, speech in zip(rows, found, strict=True):
                 if speech is None:
-                    limit = FRAMES_PER_TOKEN * len(token_ids[n])
+                    limit = self.most_frames(len(token_ids[n]))
                     raise ValueError(
                         f"Attention got lost: the speech did not end within {limit} frames. Received: {texts[n]!r}. "
                         "Try another `seed`, or write it as other or shorter sentences."
@@ -165,15 +165,13 @@ class SpeechSynthesizer(Application):
         padded = np.zeros((len(token_ids), -(-longest // TOKEN_BUCKET) * TOKEN_BUCKET), "int32")
         for row, ids in zip(padded, token_ids, strict=True):
             row[: len(ids)] = ids
-        limits = np.array([FRAMES_PER_TOKEN * len(ids) for ids in token_ids])
+        limits = np.array([self.most_frames(len(ids)) for ids in token_ids])
         state = self._stages.start.predict_on_batch({"token_ids": padded, **(conditions or {})})
-        prenet, rng, chunks = self.get_layer("decoder").prenet, np.random.default_rng(seed), []
+        rng, chunks = np.random.default_rng(seed), []
         lengths = np.full(len(padded), -1)
         frames = 0
         while np.any((lengths < 0) & (limits > frames)):
-            drawn = prenet.draw((CHUNK, 1), rng)
-            drawn = np.zeros((CHUNK, 1, 1), "float32") if drawn is None else drawn
-            outputs, state = self._stages.steps.predict_on_batch({"state": state, "drawn": drawn})
+            outputs, state = self._stages.steps.predict_on_batch({"state": state, "drawn": self.draw(CHUNK, rng)})
             ended = outputs["stop"] > np.log(STOP / (1.0 - STOP))
             first = np.where(ended.any(axis=1), frames + ended.argmax(axis=1), -1)
             lengths = np.where(lengths < 0, first, lengths)
@@ -181,7 +179,8 @@ class SpeechSynthesizer(Application):
             chunks.append(outputs)
         outputs = {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in chunks[0]}
         lengths = np.where((lengths < 0) | (lengths > limits), 0, np.maximum(lengths, 1))
-        finished = self._finish(outputs["mel"], lengths)
+        made = {name: x for name, x in outputs.items() if name not in ("stop", "alignment")}
+        finished = {**made, **self._finish(outputs["mel"], lengths)}
         spoken = []
         for n, (ids, length) in enumerate(zip(token_ids, lengths, strict=True)):
             parts = {name: x[n, :length] for name, x in finished.items()}
@@ -195,6 +194,15 @@ class SpeechSynthesizer(Application):
         longest = -(-max(int(lengths.max()), 1) // FRAME_BUCKET) * FRAME_BUCKET
         mel = np.pad(mel, [(0, 0), (0, max(longest - mel.shape[1], 0)), (0, 0)])[:, :longest]
         return self._stages.finish.predict_on_batch({"mel": mel, "lengths": lengths.astype("int32")})
+
+    def most_frames(self, num_tokens):
+        """The frames after which speech of so many tokens counts as lost."""
+        return FRAMES_PER_TOKEN * num_tokens
+
+    def draw(self, num_steps, rng):
+        """What `steps` need at random, (num_steps, 1, ...): the dropout of a prenet that stays on, or zeros."""
+        drawn = self.get_layer("decoder").prenet.draw((num_steps, 1), rng)
+        return np.zeros((num_steps, 1, 1), "float32") if drawn is None else drawn
 
     def conditions(self, count):
         """What the decoder is told besides the text: a dict of arrays for `count` sentences. A subclass takes more."""

@@ -30,6 +30,7 @@ KERNEL_SIZE = 5
 BATCH_NORM_EPSILON = 1e-5
 MAGNITUDE_FILTERS = (256, 512)
 SPEAKER_DIM = 64
+MOST_FRAMES = 1000  # NVIDIA's limit
 ATTENTIONS = ("location", "forward", "dynamic_convolution")
 
 # What the two published implementations do differently. OpenSeq2Seq's location convolution sees the sum of alignments.
@@ -362,6 +363,10 @@ class Tacotron2NVIDIA(Tacotron2):
 
     def __init__(self, vocabulary_size=148, flavour="nvidia", **kwargs):
         super().__init__(vocabulary_size, flavour=flavour, **kwargs)
+
+    def most_frames(self, num_tokens):
+        """The original's limit for every text, or ten for each token of a long one."""
+        return max(MOST_FRAMES, super().most_frames(num_tokens))
 
 
 def _attention(attention, units, location, dtype):

@@ -2,6 +2,7 @@
 
 import ast
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from s2s_keras.cli.app import app, split_settings
 @app.command()
 def convert(
     source: Annotated[
-        Path, typer.Argument(help="A .nemo archive of NeMo, or a checkpoint of OpenSeq2Seq (or its folder).")
+        Path, typer.Argument(help="A .nemo archive, NVIDIA's Tacotron 2 for PyTorch, or a checkpoint of OpenSeq2Seq.")
     ],
     output: Annotated[Path, typer.Option(help="Folder of the preset to write.")],
     application: Annotated[
@@ -28,21 +29,26 @@ def convert(
     ] = "",
     half_precision: Annotated[bool, typer.Option("--half-precision", help="Store kernels as float16.")] = False,
 ):
-    """Convert a model of NeMo or OpenSeq2Seq to a preset.
+    """Convert a model of NeMo, of NVIDIA's Tacotron 2 or of OpenSeq2Seq to a preset.
 
-    An archive of NeMo says itself what it is. A checkpoint of OpenSeq2Seq does not: --application and --set do.
+    An archive of NeMo and a file of PyTorch (.pt, .pth) say themselves what they are. A checkpoint of OpenSeq2Seq does
+    not: --application and --set do.
     """
     archive = source.is_file() and (source.suffix == ".nemo" or tarfile.is_tarfile(source))
-    if archive == bool(application):
+    tensors = source.is_file() and (source.suffix in (".pt", ".pth") or zipfile.is_zipfile(source))
+    if (archive or tensors) == bool(application):
         raise ValueError(
             f"{source}: "
-            + ("--application is for checkpoints of OpenSeq2Seq; this is an archive." if archive else
-               "expected a .nemo archive, or a checkpoint of OpenSeq2Seq with --application, such as Jasper10x5.")
+            + ("--application is for checkpoints of OpenSeq2Seq; this says itself what it is." if application else
+               "expected a .nemo archive, a .pt file of NVIDIA's Tacotron 2, or a checkpoint of OpenSeq2Seq with "
+               "--application, such as Jasper10x5.")
         )  # fmt: skip
-    from s2s_keras.convert import nemo, open_seq2seq
+    from s2s_keras.convert import nemo, nvidia, open_seq2seq
 
     if archive:
         model = nemo.load_model(source)
+    elif tensors:
+        model = nvidia.load_model(source)
     else:
         arguments = {name: _value(value) for name, value in split_settings(settings).items()}
         model = open_seq2seq.load_model(source, application, front_end or None, **arguments)

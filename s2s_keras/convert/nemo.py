@@ -8,14 +8,12 @@ import numpy as np
 import yaml
 
 from s2s_keras.convert._nemo_config import architecture, inputs_and_outputs
+from s2s_keras.convert._torch_state import assign, normalization_table, read_state
 from s2s_keras.layers import JasperBlock, MaskedBatchNormalization
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 ENCODER, DECODER = "encoder.encoder.", "decoder.decoder_layers.0."
 IGNORED = ("preprocessor.", "spec_augmentation.", "loss.", "_wer.", "wer.")
-COUNTER = ".num_batches_tracked"
-NORMALIZATION = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-SHOWN = 8  # names per kind of problem in an error
 
 
 def load_model(path):
@@ -67,22 +65,7 @@ def read_archive(path):
             f"{path!r} is no readable .nemo archive: expected a tar of {CONFIG} and {WEIGHTS}. "
             f"Is it cut short? {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
-    return config, _read_weights(path, weights)
-
-
-def _read_weights(path, weights):
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(f"Reading the weights in {path!r} needs PyTorch: pip install torch.") from error
-    try:
-        state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
-        return {name: value.float().numpy() for name, value in state.items() if not name.endswith(COUNTER)}
-    except Exception as error:  # torch raises what the damaged bytes happen to cause
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"{WEIGHTS} in {path!r} is damaged or holds more than tensors. {type(error).__name__}: {reason}"
-        ) from error
+    return config, read_state(io.BytesIO(weights), f"{WEIGHTS} in {path!r} is damaged or holds more than tensors.")
 
 
 def load_state(model, state):
@@ -102,21 +85,8 @@ def load_state(model, state):
             if known in state:
                 values[name] = _layout(state[known], name, table[name])
     taken = {*table, *(name.replace(".conv.weight", ".weight") for name in table)}
-    problems = {
-        "missing": [name for name in table if name not in values],
-        "of another shape": [
-            f"{name} {value.shape}, in the model {tuple(table[name].shape)}"
-            for name, value in values.items()
-            if value.shape != tuple(table[name].shape)
-        ],
-        "not finite": [name for name, value in values.items() if not np.all(np.isfinite(value))],
-        "without a place in the model": [n for n in state if n not in taken and not n.startswith(IGNORED)],
-    }
-    if any(problems.values()):
-        lists = [f"{len(n)} {what}: {', '.join(n[:SHOWN])}." for what, n in problems.items() if n]
-        raise ValueError(f"The archive's weights are not those of its configuration. {' '.join(lists)}")
-    for name, value in values.items():
-        table[name].assign(value)
+    left_over = [name for name in state if name not in taken and not name.startswith(IGNORED)]
+    assign(table, values, left_over, "The archive's weights are not those of its configuration.")
 
 
 def _layout(value, name, weight):
@@ -165,4 +135,4 @@ def name_table(model):
 def _normalization(scope, layer):
     if not isinstance(layer, MaskedBatchNormalization):
         raise ValueError(f"NeMo's blocks have batch normalization. Received: {layer}.")
-    return {scope + there: getattr(layer, here) for there, here in NORMALIZATION.items()}
+    return normalization_table(scope, layer)

@@ -7,7 +7,7 @@ import re
 
 import keras
 
-from s2s_keras.tokenizers.synthesis import END, ENGLISH_SPEECH, START, SynthesisTokenizer
+from s2s_keras.tokenizers.synthesis import ENGLISH_SPEECH, SynthesisTokenizer
 
 VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
 CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
@@ -48,6 +48,8 @@ class PhonemeTokenizer(SynthesisTokenizer):
     Reference: http://www.speech.cs.cmu.edu/cgi-bin/cmudict. A possessive that it lacks ends as English ends it.
     """
 
+    phonemes = PHONEMES
+
     def __init__(
         self, characters=ENGLISH_SPEECH, language="en", unknown="error", dictionary=None, unknown_words="characters"
     ):
@@ -57,20 +59,20 @@ class PhonemeTokenizer(SynthesisTokenizer):
         self.dictionary = None if dictionary is None else os.fspath(dictionary)
         self.unknown_words = unknown_words
         first = super().vocabulary_size
-        self._phoneme_ids = {phoneme: n for n, phoneme in enumerate(PHONEMES, first)}
+        self._phoneme_ids = {phoneme: n for n, phoneme in enumerate(self.phonemes, first)}
         self._phonemes = {n: phoneme for phoneme, n in self._phoneme_ids.items()}
 
     @property
     def vocabulary_size(self):
         """The number of token ids: those of padding, start and end included."""
-        return super().vocabulary_size + len(PHONEMES)
+        return super().vocabulary_size + len(self.phonemes)
 
     def encode(self, text):
         """The token ids of a text, start and end included: list of int."""
         ids = []
         for part in re.split(_BRACES, self.spoken(text)):
             ids += self._given(part[1:-1], text) if part.startswith("{") else self._words(part, text)
-        return [START, *ids, END]
+        return self._framed(ids)
 
     def spoken(self, text):
         """The text in words, phonemes in braces as they are."""

@@ -9,7 +9,6 @@ import keras
 from s2s_keras.tokenizers.spoken_text import language_of
 
 PADDING, START, END = 0, 1, 2
-_FIRST = 3  # id of the first character
 
 ENGLISH_SPEECH = " !\"'(),-.:;?abcdefghijklmnopqrstuvwxyz"
 # What OpenSeq2Seq's `vocab_tts.txt` holds, in its order.
@@ -47,6 +46,8 @@ class SynthesisTokenizer:
     Reference: OpenSeq2Seq's `Text2SpeechDataLayer`, which speaks a space in the place of an unknown character.
     """
 
+    first_id = 3  # of the characters
+
     def __init__(self, characters=ENGLISH_SPEECH, lower=True, language="en", unknown="error"):
         repeated = sorted({c for c in characters if characters.count(c) > 1})
         if repeated:
@@ -59,18 +60,18 @@ class SynthesisTokenizer:
         if language is not None:
             language_of(language)
         self.unknown = unknown
-        self._ids = {character: n for n, character in enumerate(characters, _FIRST)}
+        self._ids = {character: n for n, character in enumerate(characters, self.first_id)}
 
     @property
     def vocabulary_size(self):
         """The number of token ids: those of padding, start and end included."""
-        return len(self.characters) + _FIRST
+        return len(self.characters) + self.first_id
 
     def encode(self, text):
         """The token ids of a text, start and end included: list of int."""
         spoken = self.spoken(text)
         self._report([character for character in spoken if character not in self._ids], text)
-        return [START, *self._characters(spoken), END]
+        return self._framed(self._characters(spoken))
 
     def spoken(self, text):
         """The text in words, as it is spoken."""
@@ -104,6 +105,9 @@ class SynthesisTokenizer:
             raise ValueError(f"There is nothing to say. Received: {text!r}.")
         return parts
 
+    def _framed(self, token_ids):
+        return [START, *token_ids, END]
+
     def _characters(self, text):
         return [self._ids[character] for character in text if character in self._ids]
 
@@ -118,7 +122,7 @@ class SynthesisTokenizer:
 
     def decode(self, token_ids):
         """The text of token ids; padding, start and end are left out."""
-        return "".join(self.characters[n - _FIRST] for n in map(int, token_ids) if n >= _FIRST)
+        return "".join(self.characters[n - self.first_id] for n in map(int, token_ids) if n >= self.first_id)
 
     def get_config(self):
         return {name: getattr(self, name) for name in ("characters", "lower", "language", "unknown")}
