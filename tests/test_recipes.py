@@ -36,7 +36,13 @@ def test_recipe_has_a_network_and_batches(name, settings, parameters, shared):
 
 
 def test_recipe_of_speech_has_a_network_and_batches(shared):
-    settings = {"data": str(shared / "data/tts_en_kathleen"), "part": "0.02", "batch_size": 8, "decoder_dim": 16}
+    settings = {
+        "data": str(shared / "data/tts_en_kathleen"),
+        "part": "0.02",
+        "batch_size": 8,
+        "decoder_dim": 16,
+        "ends": "",
+    }
     recipe = load_recipe(RECIPES / "tacotron2_mini_kathleen_en.py", settings)
     model = recipe.model()
     inputs, targets = recipe.training_data(model).batch(0, 0)

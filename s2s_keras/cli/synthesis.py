@@ -8,8 +8,6 @@ import typer
 
 from s2s_keras.cli.app import app
 
-DEFAULT_VOICE = "tacotron2_mini_kathleen_en"
-
 
 @app.command()
 def synthesize(
@@ -17,7 +15,7 @@ def synthesize(
     output: Annotated[Path, typer.Option("--output", "-o", help="Audio file to write: .wav, .flac or .ogg.")],
     preset: Annotated[
         str, typer.Option("--preset", help="Name of a preset, a folder, a hub handle, or the folder of a run.")
-    ] = DEFAULT_VOICE,
+    ],
     vocoder: Annotated[
         str | None, typer.Option(help='The preset of another vocoder, or "griffin_lim".', show_default=False)
     ] = None,
