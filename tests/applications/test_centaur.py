@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -20,6 +21,9 @@ ORIGINAL = {
     "num_mel_bins": 8,
     "dropout": 0.0,
 }
+not_on_jax = pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="eager loops are compiled one by one; steps and teacher are compared there"
+)
 CONVOLUTION = 5 * 8 * 8 + 3 * 8
 
 
@@ -60,6 +64,10 @@ class TestCentaur(SynthesizerTestCase):
     def targets(self, padding=0):
         targets = super().targets(padding)
         return {**targets, "magnitude": 0.5 * targets["mel"][..., :4]}
+
+    @not_on_jax
+    def test_padding_never_changes_a_training_step(self):
+        super().test_padding_never_changes_a_training_step()
 
     def test_steps_equal_teacher_forcing(self):
         """A model that is given its own frames makes the same ones at once."""
@@ -122,6 +130,7 @@ def test_golden_parity_in_training(golden):
         np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+@not_on_jax
 def test_golden_parity_in_inference(golden):
     """Step by step, with the second block's attention held to a window."""
     model, _, inputs, outputs = golden
@@ -137,6 +146,7 @@ def test_golden_parity_in_inference(golden):
         np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+@not_on_jax
 def test_what_is_said_depends_on_the_text_alone():
     """Neither on the seed nor on the batch: nothing is dropped in inference; magnitudes come with it."""
     model = Centaur(
@@ -150,6 +160,7 @@ def test_what_is_said_depends_on_the_text_alone():
     np.testing.assert_allclose(alone.magnitude, together[1].magnitude, rtol=0, atol=1e-5)
 
 
+@not_on_jax
 def test_forced_attention_stays_in_its_window():
     """Brute force: the place is where the last step looked most, and the window begins there."""
     block = CentaurBlock(4, window=2)
