@@ -3,6 +3,7 @@
 from s2s_keras.applications.alexnet import AlexNet
 from s2s_keras.applications.application import Application
 from s2s_keras.applications.bc_resnet import BCResNet, BCResNet8
+from s2s_keras.applications.centaur import Centaur
 from s2s_keras.applications.cifar_nv import CifarNV
 from s2s_keras.applications.classifier import Classification, Classifier
 from s2s_keras.applications.ctc_recognizer import CTCRecognizer
@@ -42,6 +43,7 @@ __all__ = [
     "BCResNet",
     "BCResNet8",
     "CTCRecognizer",
+    "Centaur",
     "CifarNV",
     "Classification",
     "Classifier",

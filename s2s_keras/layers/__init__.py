@@ -3,6 +3,8 @@
 from s2s_keras.layers.attention_cell import AttentionCell
 from s2s_keras.layers.bahdanau_attention import BahdanauAttention
 from s2s_keras.layers.blank_padding import BlankPadding
+from s2s_keras.layers.centaur_block import CentaurBlock
+from s2s_keras.layers.centaur_decoder import CentaurDecoder
 from s2s_keras.layers.conditioning import Conditioning
 from s2s_keras.layers.coverage_attention import CoverageAttention
 from s2s_keras.layers.dynamic_convolution_attention import DynamicConvolutionAttention
@@ -28,6 +30,7 @@ from s2s_keras.layers.python_speech_features import PythonSpeechFeatures
 from s2s_keras.layers.recurrent import GRU, LSTM
 from s2s_keras.layers.recurrent_decoder import RecurrentDecoder
 from s2s_keras.layers.recurrent_stack import RecurrentStack
+from s2s_keras.layers.residual_conv1d import ResidualConv1D
 from s2s_keras.layers.row_convolution import RowConvolution
 from s2s_keras.layers.sequence_normalization import SequenceNormalization
 from s2s_keras.layers.spec_augment import SpecAugment
@@ -42,6 +45,8 @@ __all__ = [
     "AttentionCell",
     "BahdanauAttention",
     "BlankPadding",
+    "CentaurBlock",
+    "CentaurDecoder",
     "Conditioning",
     "CoverageAttention",
     "DynamicConvolutionAttention",
@@ -68,6 +73,7 @@ __all__ = [
     "PythonSpeechFeatures",
     "RecurrentDecoder",
     "RecurrentStack",
+    "ResidualConv1D",
     "RowConvolution",
     "SequenceNormalization",
     "SpecAugment",

@@ -18,6 +18,18 @@ def scan(*args, **kwargs):
     return ops.scan(*args, **kwargs)
 
 
+def scan_nested(step, carry, xs):
+    """The last carry and all of them, (S, ...), of a function of a carry and a step's inputs to the next carry."""
+
+    def flat_step(flat_carry, flat_xs):
+        after = step(*(keras.tree.pack_sequence_as(x, flat) for x, flat in ((carry, flat_carry), (xs, flat_xs))))
+        after = tuple(keras.tree.flatten(after))
+        return after, after
+
+    last, every = scan(flat_step, *(tuple(keras.tree.flatten(x)) for x in (carry, xs)))
+    return keras.tree.pack_sequence_as(carry, last), keras.tree.pack_sequence_as(carry, every)
+
+
 def lstm(inputs, mask, states, kernel, recurrent_kernel, bias):
     """All hidden states and the last states of an LSTM.
 

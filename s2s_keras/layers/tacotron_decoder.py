@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from s2s_keras.layers._recurrent import scan
+from s2s_keras.layers._recurrent import scan_nested
 from s2s_keras.ops.alignments import guided_attention
 from s2s_keras.ops.masks import apply_mask
 
@@ -112,7 +112,7 @@ class TacotronDecoder(keras.layers.Layer):
             carry = {"cell": cell, "output": output}
             return carry
 
-        _, states = _scan(step, {"cell": state["cell"], "output": self._no_output(state)}, inputs)
+        _, states = scan_nested(step, {"cell": state["cell"], "output": self._no_output(state)}, inputs)
         outputs = self._frames(ops.moveaxis(states["output"], 0, 1))
         outputs = {name: apply_mask(x[:, : ops.shape(mel)[1]], mel_mask) for name, x in outputs.items()}
         alignment = ops.moveaxis(states["cell"]["alignment"], 0, 1)
@@ -156,7 +156,7 @@ class TacotronDecoder(keras.layers.Layer):
             return carry
 
         start = {"cell": state["cell"], "frame": state["frame"], "output": self._no_output(state)}
-        last, states = _scan(step, start, drawn)
+        last, states = scan_nested(step, start, drawn)
         outputs = self._frames(ops.moveaxis(states["output"], 0, 1))
         outputs["alignment"] = ops.moveaxis(states["cell"]["alignment"], 0, 1)
         return outputs, {"memory": state["memory"], "cell": last["cell"], "frame": last["frame"]}
@@ -198,15 +198,3 @@ class TacotronDecoder(keras.layers.Layer):
             "frame_dropout": self.frame_dropout,
             "guided_attention": self.guided_attention,
         }
-
-
-def _scan(step, carry, xs):
-    """The last carry and all of them, (S, ...), of a function of a carry and a step's inputs to the next carry."""
-
-    def flat_step(flat_carry, flat_xs):
-        after = step(*(keras.tree.pack_sequence_as(x, flat) for x, flat in ((carry, flat_carry), (xs, flat_xs))))
-        after = tuple(keras.tree.flatten(after))
-        return after, after
-
-    last, every = scan(flat_step, *(tuple(keras.tree.flatten(x)) for x in (carry, xs)))
-    return keras.tree.pack_sequence_as(carry, last), keras.tree.pack_sequence_as(carry, every)

@@ -26,8 +26,8 @@ class NVIDIASpeechTokenizer(PhonemeTokenizer):
     Example:
 
     >>> tokenizer = NVIDIASpeechTokenizer()
-    >>> tokenizer.vocabulary_size, tokenizer.encode("A {S EY1}."), tokenizer.decode([38, 11, 130, 95, 7])
-    (148, [38, 11, 129, 94, 7], 'a {SH EY2}.')
+    >>> tokenizer.vocabulary_size, tokenizer.encode("A {S EY1}."), tokenizer.decode([38, 11, 132, 103, 7])
+    (148, [38, 11, 131, 102, 7], 'a {SH EY2}.')
 
     Reference: `text/symbols.py` of https://github.com/NVIDIA/tacotron2.
     """

@@ -45,7 +45,9 @@ class SynthesizerTestCase(ApplicationTestCase):
     num_frames = (9, 6, 4)
     vocabulary_size = 12
     float32_layers = ("target", "mel", "stop", "mel_postnet")
+    mixed_layers = ("decoder", "cell", "attention")  # their alignments and frames stay float32
     not_in_config = ("inputs", "outputs")
+    more_losses = {}
     test_without_top = None
 
     def inputs(self, rows=(0, 1, 2), padding=0, garbage=0.0):
@@ -72,7 +74,7 @@ class SynthesizerTestCase(ApplicationTestCase):
 
     def compile(self, model, optimizer, **kwargs):
         loss = {"mel": "mse", "mel_postnet": "mse", "stop": StopTokenCrossEntropy(2.0)}
-        model.compile(optimizer, loss, **kwargs)
+        model.compile(optimizer, {**loss, **self.more_losses}, **kwargs)
 
     def logits_of(self, outputs):
         return outputs["mel_postnet"]
@@ -118,7 +120,7 @@ class SynthesizerTestCase(ApplicationTestCase):
         for path, dtypes in seen.items():
             parts = path.split("/")
             expected = {"float32"} if set(parts) & set(self.float32_layers) else {half}
-            if parts[-1] in ("decoder", "cell", "attention"):  # alignments and frames stay float32
+            if parts[-1] in self.mixed_layers:
                 expected = {half, "float32"}
             assert dtypes <= expected, f"{path} computes in or returns {dtypes}"
         assert {keras.backend.standardize_dtype(x.dtype) for x in outputs.values()} == {"float32"}
