@@ -1,14 +1,21 @@
 """Spoken digits: the preset `jasper_small_fsdd_en`.
 
-The command that made it, from the repository's root, with the corpora in ../shared/data:
+The commands that made it, from the repository's root, with the corpora in ../shared/data:
 
     export KERAS_BACKEND=jax
-    s2s-keras train recipes/jasper_small_fsdd_en.py --output runs/fsdd --epochs 40 --set everything=yes
+    python recipes/digits_an4.py --output runs/digits_an4.jsonl
+    s2s-keras train recipes/jasper_small_fsdd_en.py --output runs/fsdd_1 --epochs 30 --set everything=yes \
+        --set other_voices=yes --set more=runs/digits_an4.jsonl --set monitor=loss --set monitor_mode=min
+    s2s-keras train recipes/jasper_small_fsdd_en.py --output runs/fsdd_2 --epochs 10 --set everything=yes \
+        --set start=runs/fsdd_1 --set learning_rate=5e-4 --set monitor=loss --set monitor_mode=min
 
-It was chosen by a run of 14 epochs without `everything`, which holds takes 5 to 7 out. For speakers that were not heard
-there are `--set other_voices=yes --set strength=1`, more digits (`--set more=FILE`, see `digits_an4.py`) and
-`--set held_out=NAME`; what they give is not good enough yet: three of the six speakers, held out with earlier settings
-of augmentation, had 71, 78 and 94 % of their digits told.
+The first run learns digits from many voices, with settings that were chosen by speakers that were held out, the second
+the six speakers. They take ten and three minutes on one core. For a speaker that was not heard:
+
+    s2s-keras train recipes/jasper_small_fsdd_en.py --epochs 20 --set held_out=nicolas --set other_voices=yes \
+        --set more=runs/digits_an4.jsonl
+
+Of nicolas' digits 88.0 % were told and of yweweler's 89.2 %, at the last epoch; the other four were not held out yet.
 """
 
 import os
