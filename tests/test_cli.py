@@ -326,7 +326,7 @@ ERRORS = {
     ),
     "missing audio of a stream": lambda tmp_path: (("transcribe", tmp_path / "no.wav", "--stream"), "no such file"),
     "speech in no known format": lambda tmp_path: (
-        ("synthesize", "a", "-o", tmp_path / "a.mp3"),
+        ("synthesize", "a", "-o", tmp_path / "a.mp3", "--preset", "PRESET"),
         ".wav, .flac or .ogg",
     ),
     "a recognizer asked to speak": lambda tmp_path: (

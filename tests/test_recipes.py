@@ -48,7 +48,7 @@ def test_recipe_of_speech_has_a_network_and_batches(shared):
     inputs, targets = recipe.training_data(model).batch(0, 0)
     assert inputs["mel"].shape == targets["mel_postnet"].shape and inputs["mel"].shape[0] == 8
     assert targets["stop"].shape == inputs["mel"].shape[:2] and targets["stop"].sum(axis=1).min() >= 4
-    assert set(recipe.loss()) == {"mel", "mel_postnet", "stop"} == set(model.output)
+    assert set(recipe.loss()) == {"mel", "mel_postnet", "stop"} < set(model.output)
     assert recipe.optimizer(10).global_clipnorm == 1.0
 
 

@@ -5,7 +5,7 @@ from keras import ops
 from s2s_keras.applications import Tacotron2, Tacotron2GST
 from s2s_keras.convert.open_seq2seq import load_variables
 from s2s_keras.layers import MelSpectrogram, StyleEncoder
-from tests.applications.test_tacotron2 import ORIGINAL, SMALL
+from tests.applications.test_tacotron2 import EAGER, ORIGINAL, SMALL
 from tests.test_case import LayerTestCase
 
 ENCODER = {"filters": (4, 4), "rnn_dim": 5, "num_tokens": 3, "style_dim": 8, "num_heads": 2}
@@ -91,7 +91,7 @@ def test_one_fit_trains_styles_and_voices(model):
     inputs = {"token_ids": np.array([[1, 2, 3], [4, 5, 0]], "int32"), "mel": mel, "mel_lengths": np.array([8, 5])}
     inputs["speaker_ids"] = np.array([0, 1], "int32")
     before = [ops.convert_to_numpy(w).copy() for w in model.trainable_weights]
-    model.compile("adam", {"mel": "mse", "mel_postnet": "mse"})
+    model.compile("adam", {"mel": "mse", "mel_postnet": "mse"}, run_eagerly=EAGER)
     model.fit(inputs, {"mel": mel, "mel_postnet": mel}, verbose=0)
     moved = [np.any(ops.convert_to_numpy(w) != old) for w, old in zip(model.trainable_weights, before, strict=True)]
     still = [w.path for w, m in zip(model.trainable_weights, moved, strict=True) if not m]
