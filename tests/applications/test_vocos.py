@@ -9,6 +9,10 @@ from s2s_keras.ops.audio import load_audio
 from tests.applications.vocoder_case import BINS, HOP, VocoderTestCase
 from tests.test_case import LayerTestCase
 
+not_on_jax = pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="takes long to compile, and the small network's tests are run there"
+)
+
 
 class TestVocos(VocoderTestCase):
     application = Vocos
@@ -38,13 +42,13 @@ class TestVocos(VocoderTestCase):
         with pytest.raises(ValueError, match="hop_length=20"):
             self.make(hop_length=20)
 
+    @not_on_jax
     @pytest.mark.parametrize(("variant", "parameters"), [(Vocos, 13531650), (VocosMini, 1426818)])
     def test_size_of_variants(self, variant, parameters):
-        if keras.backend.backend() == "jax":
-            pytest.skip("the same on every backend, and fresh weights take long on this one")
         assert variant().count_params() == parameters
 
 
+@not_on_jax
 def test_preset_speaks_as_its_voice_does(shared):
     audio = load_audio(shared / "data/tts_en_kathleen/wavs/arctic_b0460.ogg")
     front_end, model = MelSpectrogram(), Vocos.from_preset("vocos_mini_kathleen_en")
@@ -55,6 +59,7 @@ def test_preset_speaks_as_its_voice_does(shared):
     assert np.abs(again - mel).mean() < 0.3
 
 
+@not_on_jax
 class TestConvNeXtBlock(LayerTestCase):
     layer = ConvNeXtBlock
     arguments = {"intermediate_dim": 12, "kernel_size": 5, "scale": 0.5}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from s2s_keras.layers import MelSpectrogram
-from tests.checks import as_json
-from tests.layers.front_end_case import alone, golden_audio, run, speech_like
+from tests.checks import as_json, compiled, values
+from tests.layers.front_end_case import golden_audio, speech_like
 
 LENGTHS = (0, 1, 500, 3000)
 OPTIONS = {
@@ -41,6 +41,17 @@ if keras.backend.backend() != "jax":  # which compiles everything anew for each
         ("mel80_norm", {"mel_scale": "htk", "normalization": (-4.0, 2.0)}),
         ("mel80_hop200_ignored", {"mel_scale": "htk", "fft_length": 800, "hop_length": 200}),
     ]
+
+
+def run(layer, audio, lengths):
+    """Spectrograms and mask of a layer as arrays."""
+    function = compiled(lambda *inputs: (layer(inputs), layer.compute_mask(inputs)))
+    return values(function(np.asarray(audio, "float32"), np.asarray(lengths, "int32")))
+
+
+def alone(layer, audio):
+    """The spectrogram of one utterance that is a batch of its own."""
+    return run(layer, audio[None], [len(audio)])[0][0]
 
 
 @pytest.mark.parametrize(
