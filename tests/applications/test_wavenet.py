@@ -46,6 +46,11 @@ class VocoderTestCase(ApplicationTestCase):
     def targets(self, padding=0):
         return NextSample(self.model.num_classes)(self.clips(padding=35 if padding else 0))[1]
 
+    def compile(self, model, optimizer, **kwargs):
+        if keras.backend.backend() == "jax":  # one by one, the operations of a step take a minute to compile
+            kwargs.pop("run_eagerly", None)
+        model.compile(optimizer, self.loss, **kwargs)
+
     def test_fit_learns_with_every_weight(self):
         keras.utils.set_random_seed(0)
         model = self.application(**self.arguments)
@@ -133,18 +138,18 @@ class TestWaveNet(VocoderTestCase):
     arguments = {**SMALL, "normalization": {"momentum": 0.8}, "output_size": 32}
     vocabulary_size = 32
     num_parameters = 3 * 32 * 6 + 12 + 2 * (2 * 3 * 3 * 6 + 24 + 2 * 36) + 2 * 2 * 6 + 36 + 6 * 32
-
-    def compile(self, model, optimizer, **kwargs):
-        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), **kwargs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 class TestMixtureOfLogistics(VocoderTestCase):
     arguments = {**SMALL, "filters": 20, "skip_filters": 12, "output": "mixture_of_logistics", "output_size": 2}
     vocabulary_size = 3 * 2
+    # What does not depend on the output is seen in TestWaveNet.
+    test_preset_round_trip = test_preset_of_a_compiled_model_holds_no_optimizer = test_keras_file_round_trip = None
+    test_damaged_preset_is_one_sentence = test_symbolic_shape_equals_eager_shape = test_compiled_equals_eager = None
+    test_half_precision = test_misspelled_argument = test_padding_never_changes_a_training_step = None
     num_parameters = 3 * 20 + 40 + 2 * (2 * 3 * 10 * 20 + 80 + 20 * 12) + 400 + 2 * 2 * 20 + 12 * 12 + 12 * 6
-
-    def compile(self, model, optimizer, **kwargs):
-        model.compile(optimizer, MixtureOfLogistics(num_classes=4), **kwargs)
+    loss = MixtureOfLogistics(num_classes=4)
 
 
 def test_size_and_receptive_field_of_the_original():
