@@ -91,15 +91,18 @@ class SpeechSynthesizer(Application):
             Tuple of float32 array (S,), or a list of such, and the sample rate in Hz.
 
         Raises:
+            TypeError: `text` is neither.
             ValueError: there is nothing to say or a character that cannot be said, the model has no tokenizer or front
                 end, an argument is out of its range, or attention got lost and the speech did not end.
         """
+        if not isinstance(text, (str, list, tuple)) or not all(isinstance(one, str) for one in text):
+            raise TypeError(f"`text` is a str or a list of str. Received: {text!r}.")
         texts = [text] if isinstance(text, str) else list(text)
         if self.front_end is None:
             raise ValueError("To be heard, a spectrogram needs the front end it was made with. Pass `front_end=...`.")
         if not 0.25 <= speed <= 4.0:
             raise ValueError(f"`speed` must be from 0.25 to 4. Received: speed={speed}.")
-        vocoder = as_vocoder(vocoder or self.vocoder, self.front_end)
+        vocoder = self._stages.vocoder(vocoder or self.vocoder)
         parts = [self._sentences(text) for text in texts]
         spoken = iter(self.spectrograms([part for some in parts for part in some], seed, batch_size, **style))
         mels = [[stretch(next(spoken).mel, speed) for _ in some] for some in parts]
@@ -258,6 +261,15 @@ class Stages:
 
     def __init__(self, model):
         self.model = model
+        self._vocoders = {}
+
+    def vocoder(self, name):
+        """What `as_vocoder` makes of a vocoder or its name, made once for each name."""
+        if name is not None and not isinstance(name, str):
+            return as_vocoder(name, self.model.front_end)
+        if name not in self._vocoders:
+            self._vocoders[name] = as_vocoder(name, self.model.front_end)
+        return self._vocoders[name]
 
     @functools.cached_property
     def encoder(self):
@@ -349,6 +361,10 @@ def as_vocoder(vocoder, front_end):
     if vocoder in (None, "griffin_lim"):
         return GriffinLim(front_end)
     vocoder = Application.from_preset(vocoder) if isinstance(vocoder, str) else vocoder
+    if not hasattr(vocoder, "vocode"):
+        raise ValueError(
+            f"A vocoder has `vocode(mel)`, such as Vocos, WaveNet or GriffinLim. Received: {type(vocoder).__name__}."
+        )
     facts = ("sample_rate", "hop_length", "num_mel_bins")
     expected, found = ([getattr(x, name) for name in facts] for x in (front_end, vocoder))
     if expected != found:

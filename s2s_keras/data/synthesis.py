@@ -122,6 +122,10 @@ def synthesis_dataset(
         raise ValueError(
             f"`features` is a layer for {features.sample_rate} Hz; expected the data's sample_rate={sample_rate}."
         )
+    if token_ends is not None and not is_layer:
+        raise ValueError(
+            "`token_ends` needs `features` that is a layer, whose hop says when a frame is. Received a callable."
+        )
     report = SkipReport() if on_error == "skip" else None
     on_bad = report.add if report else None
     reader = MelReader(

@@ -297,6 +297,10 @@ def test_audio_of_sentences(talker):
     for bad, message in (("", "nothing to say"), ("...", "nothing to say"), ("東", "東")):
         with pytest.raises(ValueError, match=message):
             talker.synthesize(bad)
+    with pytest.raises(TypeError, match="list of str"):
+        talker.synthesize(3)
+    with pytest.raises(ValueError, match="Received: Tacotron2"):
+        talker.synthesize("a", vocoder=talker)
     with pytest.raises(ValueError, match="speed=9"):
         talker.synthesize("a", speed=9)
 
