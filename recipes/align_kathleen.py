@@ -1,95 +1,105 @@
-"""When each token of the voice Kathleen is said, for the recipe `tacotron2_mini_kathleen_en`.
+"""When each phoneme of the voice Kathleen is said, for the recipe `tacotron2_mini_kathleen_en`.
 
+    pip install pocketsphinx
     python recipes/align_kathleen.py --output runs/kathleen_ends.json
 
-goes on training the recognizer `jasper_small_an4_en` with the voice for some epochs, aligns every text with its trimmed
-recording, and writes the seconds at which each token of `SynthesisTokenizer` ends. `--recognizer FOLDER` keeps the
-recognizer there, or takes the one that is there.
+aligns every text, in the phonemes of its tokenizer, with its trimmed recording by PocketSphinx and its English acoustic
+model, and writes the seconds at which each token ends. It takes a minute.
 """
 
 import argparse
 import json
+import tempfile
+from itertools import groupby
 from pathlib import Path
 
-import keras
 import numpy as np
+from pocketsphinx import Decoder
+from tacotron2_mini_kathleen_en import TRIM, pronounced
 
-from s2s_keras.applications import Application, Jasper
-from s2s_keras.applications.recordings import padded_batches
-from s2s_keras.data import load_manifest, speech_dataset
-from s2s_keras.decoding import ctc_alignment
-from s2s_keras.losses import CTC
+from s2s_keras.data import load_manifest
 from s2s_keras.ops.audio import load_audio
 from s2s_keras.ops.trimming import trim_silence
-from s2s_keras.tokenizers import SynthesisTokenizer
+from s2s_keras.tokenizers import PHONEMES, PhonemeTokenizer
 
-TRIM = 40.0  # decibels, as in the recipe
-EPOCHS = 7
+FRAME_SECONDS = 0.01  # PocketSphinx'
+PAUSE = 20  # frames of silence that are put around what is aligned
+WIDE = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80, "bestpath": False}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="../shared/data/tts_en_kathleen")
-    parser.add_argument("--recognizer", default="runs/kathleen_recognizer")
     parser.add_argument("--output", default="runs/kathleen_ends.json")
     args = parser.parse_args()
-    if Path(args.recognizer, "config.json").is_file():
-        recognizer = Application.from_preset(args.recognizer)
-    else:
-        recognizer = train(args.data)
-        recognizer.save_to_preset(args.recognizer)
     ends = {}
     for part in ("train", "dev"):
-        ends |= token_ends(recognizer, load_manifest(f"{args.data}/manifest_{part}.jsonl"))
+        ends |= token_ends(load_manifest(f"{args.data}/manifest_{part}.jsonl"))
+    Path(args.output).parent.mkdir(parents=True, exist_ok=True)
     Path(args.output).write_text(json.dumps(ends))
     print(f"{len(ends)} utterances: {args.output}")
 
 
-def train(data):
-    """The recognizer of AN4, which has heard no such texts, after some epochs of the voice."""
-    model = Jasper.from_preset("jasper_small_an4_en")
-    options = {"batch_size": 16, "normalize": lambda text: letters(SynthesisTokenizer(), text)}
-    dataset = speech_dataset(f"{data}/manifest_train.jsonl", model.tokenizer, shuffle=True, buckets=3, **options)
-    steps = EPOCHS * len(dataset)
-    schedule = keras.optimizers.schedules.CosineDecay(0.0, steps - 60, warmup_target=1.5e-3, warmup_steps=60)
-    model.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-2), CTC())
-    model.fit(dataset.for_fit(), epochs=EPOCHS, verbose=2)
-    return model
-
-
-def letters(tokenizer, text):
-    """What the recognizer knows of a text: letters, apostrophes and single spaces."""
-    spoken = tokenizer.decode(tokenizer.encode(text))
-    return " ".join("".join(c if c.isalpha() or c == "'" else " " for c in spoken).split())
-
-
-def token_ends(recognizer, utterances):
+def token_ends(utterances):
     """{audio: seconds at which each token ends}."""
-    tokenizer, ends = SynthesisTokenizer(), {}
-    recordings = [trim_silence(load_audio(u.audio, recognizer.sample_rate), top_db=TRIM) for u in utterances]
-    for indices, batch in padded_batches(recordings, recognizer.sample_rate, 16):
-        for n, logits in zip(indices, recognizer.predict_on_batch(batch), strict=False):
-            seconds = len(recordings[n]) / recognizer.sample_rate
-            frames = min(len(logits), round(seconds / recognizer.frame_seconds) + 1)
-            characters = [tokenizer.decode([k]) for k in tokenizer.encode(utterances[n].text)]
-            ends[utterances[n].audio] = ends_of(recognizer, logits[:frames], characters, seconds)
+    tokenizer = PhonemeTokenizer(unknown_words="error")
+    sentences = [words_of(tokenizer, tokenizer.encode(pronounced(utterance.text))) for utterance in utterances]
+    entries = sorted({word for sentence in sentences for word in sentence if isinstance(word, tuple)})
+    with tempfile.NamedTemporaryFile("w", suffix=".dict") as file:
+        file.writelines(f"{'_'.join(word)} {' '.join(word)}\n" for word in entries)
+        file.flush()
+        decoder = Decoder(samprate=16000, loglevel="FATAL", lm=None, dict=file.name, **WIDE)
+    ends = {}
+    for utterance, sentence in zip(utterances, sentences, strict=True):
+        audio = trim_silence(load_audio(utterance.audio, 16000), top_db=TRIM)
+        ends[utterance.audio] = ends_of(decoder, audio, sentence)
     return ends
 
 
-def ends_of(recognizer, logits, characters, seconds):
-    """The end of every character, of which those that the recognizer does not know lie between their neighbours."""
-    known, text = [], ""
-    for n, character in enumerate(characters):
-        character = character if character.isalpha() or character == "'" else " "
-        if character != " " or (text and text[-1] != " "):
-            known.append(n)
-            text += character
-    while text.endswith(" "):
-        known.pop()
-        text = text[:-1]
-    spans = ctc_alignment(logits, recognizer.tokenizer.encode(text)) * recognizer.frame_seconds
-    places = np.interp(np.arange(len(characters)), known, spans.mean(axis=1), left=0.0, right=seconds)
-    return [*(0.5 * (places[1:] + places[:-1])).round(3).tolist(), round(seconds, 3)]
+def words_of(tokenizer, ids):
+    """Words as tuples of phonemes without stress, other tokens as ids."""
+    names = [tokenizer.decode([n]).strip("{}") for n in ids]
+    sentence = []
+    for spoken, tokens in groupby(zip(ids, names, strict=True), lambda token: token[1] in PHONEMES):
+        tokens = list(tokens)
+        sentence += [tuple(name.rstrip("012") for _, name in tokens)] if spoken else [n for n, _ in tokens]
+    return sentence
+
+
+def ends_of(decoder, audio, sentence):
+    """The end of every token; those between two words share the pause there."""
+    words = [word for word in sentence if isinstance(word, tuple)]
+    decoder.set_align_text(" ".join("_".join(word) for word in words))
+    padded = np.pad(np.clip(audio, -1.0, 1.0), round(16000 * FRAME_SECONDS * PAUSE))
+    samples = (padded * 32767).astype("int16").tobytes()
+    recognize(decoder, samples)
+    decoder.set_alignment()
+    recognize(decoder, samples)
+    found, seconds = [], len(audio) / 16000
+    for word in decoder.get_alignment():  # its words do not outlive the loop
+        if not word.name.startswith(("<", "[")):
+            spans = [(phone.start, phone.start + phone.duration) for phone in word]
+            found.append(np.clip(FRAME_SECONDS * (np.array(spans) - PAUSE), 0.0, seconds))
+    if [len(spans) for spans in found] != [len(word) for word in words]:
+        raise ValueError(f"Not aligned to its end: {words}.")
+    starts = [spans[0, 0] for spans in found] + [seconds]
+    ends, at, n = [], 0.0, 0
+    for is_word, tokens in groupby(sentence, lambda token: isinstance(token, tuple)):
+        if is_word:
+            for _ in tokens:
+                ends += found[n][:, 1].tolist()
+                n += 1
+            at = ends[-1]
+        else:
+            count = len(list(tokens))
+            ends += np.linspace(at, starts[n], count + 1)[1:].tolist()
+    return [round(end, 3) for end in ends]
+
+
+def recognize(decoder, samples):
+    decoder.start_utt()
+    decoder.process_raw(samples, full_utt=True)
+    decoder.end_utt()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ made attention go through the text and stop, but what is said is not understood 
 """
 
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -21,8 +22,22 @@ from s2s_keras.applications.application import copy_weights
 from s2s_keras.data import load_manifest, synthesis_dataset
 from s2s_keras.layers import MelSpectrogram
 from s2s_keras.losses import AlignmentLikelihood, StopTokenCrossEntropy
-from s2s_keras.tokenizers import SynthesisTokenizer
+from s2s_keras.tokenizers import PhonemeTokenizer
 from s2s_keras.training import Recipe, load_model
+
+
+TRIM = 40.0  # decibels
+# What the dictionary lacks.
+PRONUNCIATIONS = {
+    "disconcerning": "D IH2 S K AH0 N S ER1 N IH0 NG",
+    "nightglow": "N AY1 T G L OW2",
+    "provocateurs": "P R OW0 V AA2 K AH0 T ER1 Z",
+    "roadmate": "R OW1 D M EY2 T",
+    "seafaring": "S IY1 F EH2 R IH0 NG",
+    "springy": "S P R IH1 NG IY0",
+    "tomfoolery": "T AA2 M F UW1 L ER0 IY0",
+    "unquenchable": "AH0 N K W EH1 N CH AH0 B AH0 L",
+}
 
 
 class Tacotron2Kathleen(Recipe):
@@ -34,8 +49,9 @@ class Tacotron2Kathleen(Recipe):
     monitor = "val_mel_postnet_loss"
     monitor_mode = "min"
     data: str = "../shared/data/tts_en_kathleen"
-    attention: str = "dynamic_convolution"
-    reduction_factor: int = 3
+    attention: str = "location"
+    held: float = 0.5  # the share of the training utterances whose attention is held to the alignment
+    reduction_factor: int = 2
     decoder_dim: int = 256
     dropout: float = 0.2
     zoneout: float = 0.05
@@ -48,7 +64,7 @@ class Tacotron2Kathleen(Recipe):
 
     def model(self):
         model = Tacotron2(
-            tokenizer=SynthesisTokenizer(),
+            tokenizer=PhonemeTokenizer(unknown_words="error"),
             front_end=MelSpectrogram(name="front_end"),
             vocoder="vocos_mini_kathleen_en",
             embedding_dim=192,
@@ -64,6 +80,7 @@ class Tacotron2Kathleen(Recipe):
             zoneout=self.zoneout,
             frame_dropout=self.frame_dropout,
             guided_attention=self.guided,
+            held_attention=True,
             name="tacotron2_mini",
         )
         if self.start:
@@ -79,7 +96,8 @@ class Tacotron2Kathleen(Recipe):
             features=model.front_end,
             reduction_factor=self.reduction_factor,
             end_frames=4,
-            trim=40.0,
+            trim=TRIM,
+            normalize=pronounced,
             seed=self.seed,
             cache=self.mels or True,
             token_ends=json.loads(Path(self.ends).read_text()) if self.ends else None,
@@ -87,10 +105,10 @@ class Tacotron2Kathleen(Recipe):
         )
 
     def training_data(self, model):
-        return self.dataset(model, "manifest_train", buckets=3, shuffle=True, drop_remainder=True)
+        return self.dataset(model, "manifest_train", hold=self.held, buckets=3, shuffle=True, drop_remainder=True)
 
     def validation_data(self, model):
-        return self.dataset(model, "manifest_dev")
+        return self.dataset(model, "manifest_dev", hold=0.0)
 
     def loss(self):
         guide = {"alignment": AlignmentLikelihood()} if self.ends else {}
@@ -109,3 +127,10 @@ class Tacotron2Kathleen(Recipe):
             0.0, max(steps - warmup, 1), warmup_target=self.learning_rate, warmup_steps=warmup, alpha=0.02
         )
         return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+
+
+def pronounced(text):
+    """The text with the phonemes of what the dictionary lacks."""
+    for word, phonemes in PRONUNCIATIONS.items():
+        text = re.sub(rf"\b{word}\b", f"{{{phonemes}}}", text, flags=re.IGNORECASE)
+    return text

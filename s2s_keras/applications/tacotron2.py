@@ -79,6 +79,8 @@ class Tacotron2(SpeechSynthesizer):
         num_speakers: int, voices: then there is an input "speaker_ids", int (B,). 0 for one voice.
         style_encoder: `StyleEncoder`, to speak in the style of a recording, or None.
         guided_attention: float, weight of a loss that keeps attention near the diagonal, added in training; 0 for none.
+        held_attention: bool, whether there is an input "held", float (B, ceil(T / reduction_factor), U), 1 at tokens
+            that a step may look at: the decoder then learns from the right part of the text before attention finds it.
         num_mel_bins: int, channels of a frame.
         tokenizer, front_end, vocoder: see `SpeechSynthesizer`.
         dtype: dtype policy. Spectrograms and the end of speech are float32 under every policy.
@@ -136,6 +138,7 @@ class Tacotron2(SpeechSynthesizer):
         num_speakers=0,
         style_encoder=None,
         guided_attention=0.0,
+        held_attention=False,
         num_mel_bins=80,
         tokenizer=None,
         front_end=None,
@@ -187,7 +190,11 @@ class Tacotron2(SpeechSynthesizer):
         options = {"frame_dropout": frame_dropout, "guided_attention": guided_attention, "dtype": dtype}
         stop = rules["stop_from"]
         decoder = TacotronDecoder(num_mel_bins, cell, prenet, reduction_factor, stop, name="decoder", **options)
-        decoded = decoder([memory, target])
+        held = []
+        if held_attention:
+            inputs["held"] = keras.Input((None, None), name="held")
+            held.append(inputs["held"])
+        decoded = decoder([memory, target, *held])
 
         x = decoded["mel"]
         for n in range(POSTNET_LAYERS):
@@ -226,6 +233,7 @@ class Tacotron2(SpeechSynthesizer):
         self.num_speakers = num_speakers
         self.style_encoder = style_encoder
         self.guided_attention = guided_attention
+        self.held_attention = held_attention
         self.num_mel_bins = num_mel_bins
 
     def conditions(self, count, style=None, speaker=None):
@@ -309,6 +317,7 @@ class Tacotron2(SpeechSynthesizer):
             "frame_dropout",
             "num_speakers",
             "guided_attention",
+            "held_attention",
             "num_mel_bins",
         )
         attention, serialize = self.attention, keras.saving.serialize_keras_object

@@ -25,6 +25,7 @@ def synthesis_dataset(
     magnitude=None,
     speakers=None,
     token_ends=None,
+    hold=None,
     reduction_factor=1,
     end_frames=2,
     floor=None,
@@ -63,6 +64,9 @@ def synthesis_dataset(
         token_ends: mapping from the `audio` of every utterance to the seconds at which each of its tokens ends, start
             and end included, in the trimmed recording; then there is a target "alignment" for `AlignmentLikelihood`.
             Default None.
+        hold: float in [0, 1] or None, the share of a batch whose attention is held to its target: there is an input
+            "held" for models with `held_attention`, the target "alignment" for that share, ones for the others. 0 for
+            validation. Default None: no such input.
         reduction_factor: int, frames that the model makes at a time: lengths are multiples of it. Default 1.
         end_frames: int, frames of silence that follow every utterance, at least. Default 2.
         floor: float, the value of silence before the logarithm. Default None: that of `features`, else 1e-5.
@@ -155,7 +159,7 @@ def synthesis_dataset(
         num_threads = min(os.cpu_count() or 1, 8)
     dataset = SynthesisDataset(examples, plan, reader, pad_to_boundary, report, num_threads, speakers=speakers)
     if token_ends is not None:
-        dataset.guide(token_ends, features.hop_length / sample_rate)
+        dataset.guide(token_ends, features.hop_length / sample_rate, hold)
     return dataset
 
 
@@ -188,12 +192,13 @@ class SynthesisDataset(SpeechDataset):
         self._first = reader(examples[0].utterance)
         self.token_ends = None
 
-    def guide(self, token_ends, frame_seconds):
+    def guide(self, token_ends, frame_seconds, hold=None):
         """Adds the target "alignment": 1 at the tokens that are said around the middle of a step, 0 elsewhere.
 
         Args:
             token_ends: as of `synthesis_dataset`.
             frame_seconds: float, seconds between two frames.
+            hold: as of `synthesis_dataset`.
         """
         for example in self.examples:
             ends = token_ends.get(example.utterance.audio)
@@ -202,7 +207,7 @@ class SynthesisDataset(SpeechDataset):
                     f"`token_ends` has an end for each of {len(example.labels)} tokens of {example.utterance.audio}. "
                     f"Received: {ends if ends is None else len(ends)}."
                 )
-        self.token_ends, self.frame_seconds = token_ends, frame_seconds
+        self.token_ends, self.frame_seconds, self.hold = token_ends, frame_seconds, hold
 
     def batch(self, epoch, index):
         """Any batch of any epoch.
@@ -235,6 +240,8 @@ class SynthesisDataset(SpeechDataset):
         )
         if self.token_ends is not None:
             spec[1]["alignment"] = tf.TensorSpec((None, None, None), "float32")
+            if self.hold is not None:
+                spec[0]["held"] = spec[1]["alignment"]
         return spec if self.plan.num_shards == 1 else (*spec, tf.TensorSpec((None,), "float32"))
 
     def _collate(self, mels, examples, bucket):
@@ -256,6 +263,9 @@ class SynthesisDataset(SpeechDataset):
                     targets["magnitude"][row, : lengths[row]] = spectrograms.magnitude
         if self.token_ends is not None:
             targets["alignment"] = self._alignment(examples, num_frames, num_tokens)
+            if self.hold is not None:
+                inputs["held"] = targets["alignment"].copy()
+                inputs["held"][round(self.hold * len(examples)) :] = 1.0
         if self.speaker_ids is not None:
             ids = [0 if e is None else self.speaker_ids[e.utterance.speaker] for e in examples]
             inputs["speaker_ids"] = np.array(ids, "int32")

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+LEAST = 1e-6
 IMPOSSIBLE = -1e9  # a score that no softmax survives, and still finite in float32
 
 
@@ -15,6 +16,9 @@ class StepAttention(keras.layers.Layer):
         memory = attention.prepare(encoder_output, mask)                  # once
         state = attention.initial_state(memory)
         context, alignment, state = attention([query, state, memory])     # at every step
+
+    A prepared memory may hold "held", float (B, T), 1 at frames that may be looked at: then the context and the next
+    state are made of the alignment there, while the alignment that is returned is the free one, to be trained.
 
     Alignments and softmax are float32 under every dtype policy. Padded frames have alignment zero whatever they hold,
     and a memory without a real frame gives a context of zeros.
@@ -91,9 +95,17 @@ class StepAttention(keras.layers.Layer):
         query, state, memory = inputs
         scores = ops.cast(self.scores(ops.cast(query, self.compute_dtype), state, memory), "float32")
         alignment = self.alignment(scores, state, memory, training)
-        weights = ops.cast(alignment, self.compute_dtype)
+        followed = _held(alignment, memory["held"]) if "held" in memory else alignment
+        weights = ops.cast(followed, self.compute_dtype)
         context = ops.matmul(weights[:, None], memory["values"])[:, 0]
-        return context, alignment, self.next_state(state, alignment)
+        return context, alignment, self.next_state(state, followed)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}
+
+
+def _held(alignment, held):
+    """The alignment where it may look, summing to what it did; evenly there, if it looks nowhere near."""
+    total = ops.sum(alignment, axis=-1, keepdims=True)
+    kept = held * (alignment + LEAST)
+    return total * kept / ops.maximum(ops.sum(kept, axis=-1, keepdims=True), LEAST)

