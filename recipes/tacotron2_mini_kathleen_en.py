@@ -25,7 +25,6 @@ from s2s_keras.losses import AlignmentLikelihood, StopTokenCrossEntropy
 from s2s_keras.tokenizers import PhonemeTokenizer
 from s2s_keras.training import Recipe, load_model
 
-
 TRIM = 40.0  # decibels
 # What the dictionary lacks.
 PRONUNCIATIONS = {
