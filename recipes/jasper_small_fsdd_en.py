@@ -54,7 +54,7 @@ class JasperSmallFSDD(Recipe):
     noise: str = "../shared/data/noise_esc10/manifest_all.jsonl"
     part: float = 1.0  # of the training utterances
     width: float = 1.0
-    more: str = ""  # manifest of more digits to train on, of digits_an4.py
+    more: str = ""  # manifests of more digits to train on, with commas between them
     held_out: str = ""  # the name of a speaker: train on the other five, validate on this one
     everything: bool = False  # takes 5 to 7 are no development set but trained on, too
     other_voices: bool = False  # augment as for speakers and microphones that were not heard in training
@@ -96,7 +96,7 @@ class JasperSmallFSDD(Recipe):
         return utterances if self.everything else [u for u in utterances if take(u) not in DEV_TAKES], dev
 
     def training_data(self, model):
-        utterances = self.utterances()[0] + (load_manifest(self.more) if self.more else [])
+        utterances = self.utterances()[0] + [u for path in self.more.split(",") if path for u in load_manifest(path)]
         data = commands_dataset(
             utterances[:: round(1 / self.part)],
             model.labels,

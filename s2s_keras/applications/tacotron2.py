@@ -76,6 +76,7 @@ class Tacotron2(SpeechSynthesizer):
         zoneout: float, of the decoder's cells.
         frame_dropout: float, the share of the right frames that the decoder is not given in training; a fifth to a
             third makes it look at the text sooner.
+        scheduled_sampling: float, the share of the steps of training that see the decoder's own frame, not the right one.
         num_speakers: int, voices: then there is an input "speaker_ids", int (B,). 0 for one voice.
         style_encoder: `StyleEncoder`, to speak in the style of a recording, or None.
         guided_attention: float, weight of a loss that keeps attention near the diagonal, added in training; 0 for none.
@@ -135,6 +136,7 @@ class Tacotron2(SpeechSynthesizer):
         dropout=0.5,
         zoneout=0.0,
         frame_dropout=0.0,
+        scheduled_sampling=0.0,
         num_speakers=0,
         style_encoder=None,
         guided_attention=0.0,
@@ -187,7 +189,12 @@ class Tacotron2(SpeechSynthesizer):
         layer = _attention(attention, attention_dim, rules["location"], dtype)
         cell = TacotronCell(decoder_dim, layer, query=rules["query"], zoneout=zoneout, dtype=dtype, name="cell")
         prenet = Prenet(prenet_dim, dropout=dropout, use_bias=rules["prenet_bias"], dtype=dtype, name="prenet")
-        options = {"frame_dropout": frame_dropout, "guided_attention": guided_attention, "dtype": dtype}
+        options = {
+            "frame_dropout": frame_dropout,
+            "scheduled_sampling": scheduled_sampling,
+            "guided_attention": guided_attention,
+            "dtype": dtype,
+        }
         stop = rules["stop_from"]
         decoder = TacotronDecoder(num_mel_bins, cell, prenet, reduction_factor, stop, name="decoder", **options)
         held = []
@@ -230,6 +237,7 @@ class Tacotron2(SpeechSynthesizer):
         self.dropout = dropout
         self.zoneout = zoneout
         self.frame_dropout = frame_dropout
+        self.scheduled_sampling = scheduled_sampling
         self.num_speakers = num_speakers
         self.style_encoder = style_encoder
         self.guided_attention = guided_attention
@@ -315,6 +323,7 @@ class Tacotron2(SpeechSynthesizer):
             "dropout",
             "zoneout",
             "frame_dropout",
+            "scheduled_sampling",
             "num_speakers",
             "guided_attention",
             "held_attention",

@@ -23,6 +23,8 @@ class TacotronDecoder(keras.layers.Layer):
             OpenSeq2Seq.
         frame_dropout: float in [0, 1), the share of the frames given in training that are replaced by zeros, so that a
             step has to look at the text.
+        scheduled_sampling: float in [0, 1], the share of the steps of training that are given the decoder's own frame
+            in the place of the right one. Gradients do not go through it.
         guided_attention: float, weight of `s2s_keras.ops.alignments.guided_attention` in the loss of training.
         **kwargs: arguments of `keras.layers.Layer`.
 
@@ -53,7 +55,8 @@ class TacotronDecoder(keras.layers.Layer):
     Reference:
         - [Tacotron 2](https://arxiv.org/abs/1712.05884), section 2.2; the reduction factor is
           [Tacotron](https://arxiv.org/abs/1703.10135)'s; dropped frames are those of [Maximizing mutual information for
-          Tacotron](https://arxiv.org/abs/1909.01145), section 3.2.
+          Tacotron](https://arxiv.org/abs/1909.01145), section 3.2; own frames are [scheduled
+          sampling](https://arxiv.org/abs/1506.03099)'s.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class TacotronDecoder(keras.layers.Layer):
         reduction_factor=1,
         stop_from="state",
         frame_dropout=0.0,
+        scheduled_sampling=0.0,
         guided_attention=0.0,
         **kwargs,
     ):
@@ -79,7 +83,8 @@ class TacotronDecoder(keras.layers.Layer):
         self.reduction_factor = reduction_factor
         self.stop_from = stop_from
         self.frame_dropout = frame_dropout
-        self.seed_generator = keras.random.SeedGenerator() if frame_dropout else None
+        self.scheduled_sampling = scheduled_sampling
+        self.seed_generator = keras.random.SeedGenerator() if frame_dropout or scheduled_sampling else None
         self.guided_attention = guided_attention
         self.supports_masking = True
         self.mel_layer = keras.layers.Dense(num_mel_bins * reduction_factor, dtype="float32", name="mel")
@@ -105,18 +110,25 @@ class TacotronDecoder(keras.layers.Layer):
             drawn = keras.random.uniform(ops.shape(before)[:2], dtype="float32", seed=self.seed_generator)
             before = apply_mask(before, drawn >= self.frame_dropout)
         batch_size, num_steps = (ops.shape(before)[0] if training else 1), ops.shape(before)[1]
-        x = self.prenet([before, self.prenet.draw((batch_size, num_steps))])
-        inputs = {"x": ops.moveaxis(x, 1, 0), **self.cell.draw(state["memory"], num_steps, training)}
+        dropped = self.prenet.draw((batch_size, num_steps))
+        sampled = training and self.scheduled_sampling > 0
+        given = {"before": before, "own": self._sampled(before)} if sampled else {"x": self.prenet([before, dropped])}
+        if sampled and dropped is not None:
+            given["prenet"] = dropped
         if held:
-            inputs["held"] = ops.moveaxis(ops.cast(held[0], "float32"), 1, 0)
+            given["held"] = ops.cast(held[0], "float32")
+        given = {name: ops.moveaxis(value, 1, 0) for name, value in given.items()}
 
         def step(carry, inputs):
-            drawn = {name: value for name, value in inputs.items() if name != "x"}
-            output, cell = self.cell([inputs["x"], carry["cell"], {**state["memory"], **drawn}], training=training)
-            carry = {"cell": cell, "output": output}
-            return carry
+            if sampled:
+                own = ops.cast(ops.stop_gradient(self.mel_layer(carry["output"])), self.compute_dtype)
+                frame = ops.where(inputs["own"] > 0, own[:, -self.num_mel_bins :], inputs["before"])
+                inputs = {"x": self.prenet([frame, inputs.get("prenet")]), **inputs}
+            output, cell = self.cell([inputs["x"], carry["cell"], {**state["memory"], **inputs}], training=training)
+            return {"cell": cell, "output": output}
 
-        _, states = scan_nested(step, {"cell": state["cell"], "output": self._no_output(state)}, inputs)
+        given |= self.cell.draw(state["memory"], num_steps, training)
+        _, states = scan_nested(step, {"cell": state["cell"], "output": self._no_output(state)}, given)
         outputs = self._frames(ops.moveaxis(states["output"], 0, 1))
         outputs = {name: apply_mask(x[:, : ops.shape(mel)[1]], mel_mask) for name, x in outputs.items()}
         alignment = ops.moveaxis(states["cell"]["alignment"], 0, 1)
@@ -165,6 +177,12 @@ class TacotronDecoder(keras.layers.Layer):
         outputs["alignment"] = ops.moveaxis(states["cell"]["alignment"], 0, 1)
         return outputs, {"memory": state["memory"], "cell": last["cell"], "frame": last["frame"]}
 
+    def _sampled(self, before):
+        """The steps that are given the decoder's own frame, float (B, S, 1), 1 or 0; never the first, before which is none."""
+        shape = (ops.shape(before)[0], ops.shape(before)[1], 1)
+        drawn = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator) < self.scheduled_sampling
+        return ops.cast(drawn & (ops.arange(shape[1])[:, None] > 0), self.compute_dtype)
+
     def _no_output(self, state):
         return ops.concatenate([state["cell"]["cells"][-1][0], state["cell"]["context"]], axis=-1)
 
@@ -200,5 +218,6 @@ class TacotronDecoder(keras.layers.Layer):
             "reduction_factor": self.reduction_factor,
             "stop_from": self.stop_from,
             "frame_dropout": self.frame_dropout,
+            "scheduled_sampling": self.scheduled_sampling,
             "guided_attention": self.guided_attention,
         }
