@@ -76,7 +76,7 @@ class Tacotron2(SpeechSynthesizer):
         zoneout: float, of the decoder's cells.
         frame_dropout: float, the share of the right frames that the decoder is not given in training; a fifth to a
             third makes it look at the text sooner.
-        scheduled_sampling: float, the share of the steps of training that see the decoder's own frame, not the right one.
+        scheduled_sampling: float, the share of the steps of training that see the decoder's own frame.
         num_speakers: int, voices: then there is an input "speaker_ids", int (B,). 0 for one voice.
         style_encoder: `StyleEncoder`, to speak in the style of a recording, or None.
         guided_attention: float, weight of a loss that keeps attention near the diagonal, added in training; 0 for none.

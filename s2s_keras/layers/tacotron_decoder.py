@@ -178,7 +178,7 @@ class TacotronDecoder(keras.layers.Layer):
         return outputs, {"memory": state["memory"], "cell": last["cell"], "frame": last["frame"]}
 
     def _sampled(self, before):
-        """The steps that are given the decoder's own frame, float (B, S, 1), 1 or 0; never the first, before which is none."""
+        """Which steps are given the decoder's own frame, float (B, S, 1), 1 or 0; never the first."""
         shape = (ops.shape(before)[0], ops.shape(before)[1], 1)
         drawn = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator) < self.scheduled_sampling
         return ops.cast(drawn & (ops.arange(shape[1])[:, None] > 0), self.compute_dtype)
