@@ -63,7 +63,7 @@ class Tacotron2Kathleen(Recipe):
 
     def model(self):
         model = Tacotron2(
-            tokenizer=PhonemeTokenizer(unknown_words="error"),
+            tokenizer=PhonemeTokenizer(),
             front_end=MelSpectrogram(name="front_end"),
             vocoder="vocos_mini_kathleen_en",
             embedding_dim=192,

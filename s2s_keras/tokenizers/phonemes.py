@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from s2s_keras.tokenizers.letter_to_sound import guess
 from s2s_keras.tokenizers.synthesis import ENGLISH_SPEECH, SynthesisTokenizer
 
 VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
@@ -23,7 +24,7 @@ _VOICELESS = {"P", "T", "K", "F", "TH"}
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class PhonemeTokenizer(SynthesisTokenizer):
-    """Words as the phonemes that a dictionary gives them, what is not in it as characters.
+    """Words as the phonemes that a dictionary gives them; what is not in it, as its letters suggest.
 
     Ids 0 to 2 are padding, start and end, then come the characters, then 69 phonemes of ARPAbet with stress. Of several
     pronunciations the first is taken. `{...}` in a text holds phonemes as they are, for a word that is said otherwise.
@@ -32,7 +33,8 @@ class PhonemeTokenizer(SynthesisTokenizer):
         characters, language, unknown: as of `SynthesisTokenizer`; texts are lower-cased.
         dictionary: str or path, a file in the form of CMUdict, plain or gz, that is read when the first text is
             encoded; None is CMUdict. Default None.
-        unknown_words: "characters" or "error", what happens to a word that the dictionary does not have.
+        unknown_words: "guess", "characters" or "error", what happens to a word that the dictionary does not have:
+            English rules find its phonemes, see `guess`; it stays as its characters; or it is refused.
 
     Raises:
         ValueError: an argument is wrong; the dictionary is not there; or a text has what cannot be spoken.
@@ -43,7 +45,7 @@ class PhonemeTokenizer(SynthesisTokenizer):
     >>> path = os.path.join(tempfile.mkdtemp(), "dictionary")
     >>> with open(path, "w") as file:
     ...     _ = file.write("say S EY1\\nyes Y EH1 S\\n")
-    >>> tokenizer = PhonemeTokenizer(dictionary=path)
+    >>> tokenizer = PhonemeTokenizer(dictionary=path, unknown_words="characters")
     >>> tokenizer.decode(tokenizer.encode("Say yes, Bob {S EY1}!"))
     '{S EY1} {Y EH1 S}, bob {S EY1}!'
 
@@ -53,11 +55,13 @@ class PhonemeTokenizer(SynthesisTokenizer):
     phonemes = PHONEMES
 
     def __init__(
-        self, characters=ENGLISH_SPEECH, language="en", unknown="error", dictionary=None, unknown_words="characters"
+        self, characters=ENGLISH_SPEECH, language="en", unknown="error", dictionary=None, unknown_words="guess"
     ):
         super().__init__(characters, lower=True, language=language, unknown=unknown)
-        if unknown_words not in ("characters", "error"):
-            raise ValueError(f'`unknown_words` is "characters" or "error". Received: unknown_words={unknown_words!r}.')
+        if unknown_words not in ("guess", "characters", "error"):
+            raise ValueError(
+                f'`unknown_words` is "guess", "characters" or "error". Received: unknown_words={unknown_words!r}.'
+            )
         self.dictionary = None if dictionary is None else os.fspath(dictionary)
         self.unknown_words = unknown_words
         first = super().vocabulary_size
@@ -122,13 +126,15 @@ class PhonemeTokenizer(SynthesisTokenizer):
         ids, missing = [], []
         for part in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*|.", spoken):
             phonemes = self.pronounce(part) if part[0].isalpha() else None
-            if phonemes is not None:
+            if phonemes is None and part[0].isalpha() and self.unknown_words == "guess":
+                phonemes = guess(part)
+            if phonemes:
                 ids += [self._phoneme_ids[phoneme] for phoneme in phonemes]
                 continue
             if part[0].isalpha() and self.unknown_words == "error":
                 raise ValueError(
                     f"The dictionary does not have {part!r}. Received: {text!r}. Give its phonemes in braces, or set "
-                    'unknown_words="characters".'
+                    'unknown_words="guess".'
                 )
             missing += [character for character in part if character not in self._ids]
             ids += self._characters(part)

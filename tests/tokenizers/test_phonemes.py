@@ -6,6 +6,7 @@ import pytest
 
 from s2s_keras.data import load_manifest
 from s2s_keras.tokenizers import PHONEMES, PhonemeTokenizer
+from s2s_keras.tokenizers.letter_to_sound import guess
 from s2s_keras.tokenizers.phonemes import read_pronunciations
 
 pytestmark = pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
@@ -28,7 +29,7 @@ def dictionary(tmp_path):
 
 
 def test_words_are_phonemes_and_other_words_characters(dictionary):
-    tokenizer = PhonemeTokenizer(dictionary=dictionary)
+    tokenizer = PhonemeTokenizer(dictionary=dictionary, unknown_words="characters")
     assert tokenizer.vocabulary_size == 41 + 69 and len(set(PHONEMES)) == 69
     ids = tokenizer.encode("Hello, 5!")
     assert ids[0] == 1 and ids[-1] == 2 and max(ids) < tokenizer.vocabulary_size
@@ -49,8 +50,17 @@ def test_a_compressed_dictionary_is_the_same(dictionary, tmp_path):
     assert read_pronunciations(str(compressed)) == read_pronunciations(str(dictionary))
 
 
-def test_braces_hold_phonemes(dictionary):
+def test_unknown_words_are_guessed_from_their_letters(dictionary):
     tokenizer = PhonemeTokenizer(dictionary=dictionary)
+    assert tokenizer.decode(tokenizer.encode("hello blick's")) == "{HH AH0 L OW1} {B L IH1 K S}"
+    for word, phonemes in (("phlim", "F L IH1 M"), ("shoat", "SH OW1 T"), ("Zürich", None), ("nightglow", None)):
+        guessed = guess(word)
+        assert phonemes is None or " ".join(guessed) == phonemes
+        assert set(guessed) <= set(PHONEMES) and sum(phoneme[-1] == "1" for phoneme in guessed) == 1
+
+
+def test_braces_hold_phonemes(dictionary):
+    tokenizer = PhonemeTokenizer(dictionary=dictionary, unknown_words="characters")
     assert tokenizer.decode(tokenizer.encode("a {B AA1 B} cat")) == "a {B AA1 B} {K AE1 T}"
     assert tokenizer.decode(tokenizer.encode("{B}")) == "{B}"
     assert tokenizer.sentences("It's {B AA1 B}. 5 cats") == ["it's {B AA1 B}.", "five cats"]
@@ -69,7 +79,7 @@ def test_what_cannot_be_spoken_is_reported(dictionary):
 
 
 def test_wrong_arguments_and_dictionaries(dictionary, tmp_path):
-    with pytest.raises(ValueError, match='"characters" or "error". Received: unknown_words=None'):
+    with pytest.raises(ValueError, match='"guess", "characters" or "error". Received: unknown_words=None'):
         PhonemeTokenizer(unknown_words=None)
     dictionary.write_text("one W AH1 N\ntwo\n")
     with pytest.raises(ValueError, match=r"line 2: expected a word and phonemes of ARPAbet, got 'two'"):
