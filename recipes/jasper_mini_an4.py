@@ -22,6 +22,8 @@ class JasperMiniAN4(Recipe):
     part: float = 1.0  # of the training utterances
     width: float = 1.0
     dropout: float = 0.0
+    synthetic: str = ""  # manifest of synthetic speech to mix in, of synthetic_speech.py
+    synthetic_share: float = 0.5  # of the training utterances
 
     def model(self):
         def block(filters, kernel_size, dropout=self.dropout):
@@ -40,7 +42,15 @@ class JasperMiniAN4(Recipe):
         utterances = load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)]
         speeds = SpeedPerturbation((0.9, 1.0, 1.1))
         return self.speech_dataset(
-            utterances, model.tokenizer, buckets=3, shuffle=True, cache=True, drop_remainder=True, augmentation=speeds
+            utterances,
+            model.tokenizer,
+            synthetic=self.synthetic or None,
+            synthetic_share=self.synthetic_share,
+            buckets=3,
+            shuffle=True,
+            cache=True,
+            drop_remainder=True,
+            augmentation=speeds,
         )
 
     def validation_data(self, model):

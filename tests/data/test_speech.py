@@ -20,6 +20,19 @@ def test_sources(write_corpus, tokenizer):
     assert len(speech_dataset(load_manifest(second), tokenizer).examples) == 1
 
 
+@pytest.mark.parametrize("share, counts", [(0.0, (4, 0)), (0.5, (4, 4)), (1 / 3, (4, 2)), (1.0, (0, 5))])
+def test_synthetic_speech_is_mixed_in(write_corpus, tokenizer, share, counts):
+    natural, synthetic = write_corpus([0.2] * 4), write_corpus([0.1] * 5, name="synthetic.jsonl")
+    dataset = speech_dataset(natural, tokenizer, synthetic=synthetic, synthetic_share=share)
+    names = [os.path.basename(example.utterance.manifest) for example in dataset.examples]
+    assert (names.count("train.jsonl"), names.count("synthetic.jsonl")) == counts
+    assert len({(e.utterance.manifest, e.utterance.audio) for e in dataset.examples}) == sum(counts)
+    with pytest.raises(ValueError, match="beside 4 natural utterances needs 16 synthetic ones. Received: 5"):
+        speech_dataset(natural, tokenizer, synthetic=synthetic, synthetic_share=0.8)
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\]. Received: synthetic_share=2"):
+        speech_dataset(natural, tokenizer, synthetic=synthetic, synthetic_share=2)
+
+
 def test_text_can_be_normalized(write_corpus, tokenizer):
     manifest = write_corpus([0.2], ["Yes"])
     with pytest.raises(UtteranceError, match="train.jsonl, line 1: The character 'Y'"):
