@@ -1,7 +1,6 @@
 """Centaur: text to spectrograms by convolutions."""
 
 import keras
-import numpy as np
 
 from s2s_keras.applications.speech_input import check_keywords
 from s2s_keras.applications.speech_synthesizer import SpeechSynthesizer, synthesizer_parts
@@ -58,6 +57,8 @@ class Centaur(SpeechSynthesizer):
 
     Reference: OpenSeq2Seq's Centaur, of which there is no paper. Batch normalization counts real frames only here.
     """
+
+    step_dropout = 0.0  # nothing is dropped in inference
 
     def __init__(
         self,
@@ -146,10 +147,6 @@ class Centaur(SpeechSynthesizer):
         self.forced_blocks = forced_blocks
         self.dropout = dropout
         self.num_mel_bins = num_mel_bins
-
-    def draw(self, num_steps, rng):
-        """Zeros: nothing is dropped in inference."""
-        return np.zeros((num_steps, 1, 1), "float32")
 
     def correct(self, mel, mask):
         return {"mel": self.get_layer("mel_postnet")(mel, mask=mask)}

@@ -98,8 +98,6 @@ class SpeechSynthesizer(Application):
         if not isinstance(text, (str, list, tuple)) or not all(isinstance(one, str) for one in text):
             raise TypeError(f"`text` is a str or a list of str. Received: {text!r}.")
         texts = [text] if isinstance(text, str) else list(text)
-        if self.front_end is None:
-            raise ValueError("To be heard, a spectrogram needs the front end it was made with. Pass `front_end=...`.")
         if not 0.25 <= speed <= 4.0:
             raise ValueError(f"`speed` must be from 0.25 to 4. Received: speed={speed}.")
         vocoder = self._stages.vocoder(vocoder or self.vocoder)
@@ -148,6 +146,29 @@ class SpeechSynthesizer(Application):
                     )
                 spoken[n] = speech
         return spoken
+
+    def export(self, filepath, format="onnx", int8=False, calibration=None, vocoder=None):
+        """Write the model and its vocoder to a folder that speaks without this package and without Keras.
+
+        `python FOLDER/speak.py TEXT --output FILE.wav` needs NumPy and onnxruntime or TensorFlow. Its `Speaker` says
+        what `synthesize` says with the same seed. The networks are "start" (token ids to the decoder's first state),
+        "steps" (state and what is drawn at random to the next frames and state), "correct" (the frames behind the
+        postnet) and "vocoder"; all are float32 and take any batch size and length. TensorFlow exports.
+
+        Args:
+            filepath: path of the folder. What was exported there before is replaced.
+            format: "onnx", a file for each network, or "tf_saved_model", one with an endpoint for each.
+            int8, calibration: of other models.
+            vocoder: as of `synthesize`; one that is one network: a `Vocos`, its preset, or "griffin_lim".
+
+        Raises:
+            ValueError: the backend or an argument does not fit, or the model has no front end.
+            ImportError: a package is missing: `pip install "s2s_keras[export]"`.
+        """
+        from s2s_keras.applications import _export_speech  # which builds on this module
+
+        vocoder = self._stages.vocoder(vocoder or self.vocoder)
+        _export_speech.export(self, filepath, format, int8, calibration, vocoder)
 
     def _sentences(self, text):
         split = getattr(self.tokenizer, "sentences", None)
@@ -202,10 +223,16 @@ class SpeechSynthesizer(Application):
         """The frames after which speech of so many tokens counts as lost."""
         return FRAMES_PER_TOKEN * num_tokens
 
+    @property
+    def step_dropout(self):
+        """The rate that is dropped in the decoder's steps, in inference too."""
+        return self.get_layer("decoder").prenet.dropout
+
     def draw(self, num_steps, rng):
         """What `steps` need at random, (num_steps, 1, ...): the dropout of a prenet that stays on, or zeros."""
-        drawn = self.get_layer("decoder").prenet.draw((num_steps, 1), rng)
-        return np.zeros((num_steps, 1, 1), "float32") if drawn is None else drawn
+        if not self.step_dropout:
+            return np.zeros((num_steps, 1, 1), "float32")
+        return self.get_layer("decoder").prenet.draw((num_steps, 1), rng)
 
     def conditions(self, count):
         """What the decoder is told besides the text: a dict of arrays for `count` sentences. A subclass takes more."""
@@ -265,6 +292,8 @@ class Stages:
 
     def vocoder(self, name):
         """What `as_vocoder` makes of a vocoder or its name, made once for each name."""
+        if self.model.front_end is None:
+            raise ValueError("To be heard, a spectrogram needs the front end it was made with. Pass `front_end=...`.")
         if name is not None and not isinstance(name, str):
             return as_vocoder(name, self.model.front_end)
         if name not in self._vocoders:

@@ -15,6 +15,8 @@ class Vocoder(Application):
     gives audio, float32 (B, (T - 1) * hop_length), zero behind the end of each utterance.
     """
 
+    exported_as = "audio"  # the name of the output in files for other runtimes
+
     def vocode(self, mel):
         """Speaks one spectrogram or several.
 

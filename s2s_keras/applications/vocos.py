@@ -6,6 +6,7 @@ import numpy as np
 from s2s_keras.applications.speech_input import check_keywords
 from s2s_keras.applications.vocoder import Vocoder, mel_inputs
 from s2s_keras.layers import FeatureInput, MaskedConv1D, SpectrumToAudio
+from s2s_keras.ops.activations import gelu
 from s2s_keras.ops.depthwise import depthwise_conv1d
 from s2s_keras.ops.masks import apply_mask
 
@@ -48,7 +49,7 @@ class ConvNeXtBlock(keras.layers.Layer):
         self.scale = scale
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=self.dtype_policy, name="norm")
         self.expand = keras.layers.Dense(
-            intermediate_dim, "gelu", kernel_initializer=_fresh(), dtype=self.dtype_policy, name="expand"
+            intermediate_dim, gelu, kernel_initializer=_fresh(), dtype=self.dtype_policy, name="expand"
         )
 
     def build(self, input_shape):

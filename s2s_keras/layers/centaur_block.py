@@ -108,8 +108,8 @@ class CentaurBlock(keras.layers.Layer):
             tokens = ops.cumsum(ops.ones_like(allowed, "int32"), axis=1) - 1
             allowed = allowed & (tokens >= state["place"]) & (tokens < state["place"] + self.window)
         x, alignment = self._look(x[:, None], memory, allowed[:, None], training)
-        place = ops.cast(ops.argmax(alignment[:, 0], axis=-1, keepdims=True), "int32")
-        return x[:, 0], alignment[:, 0], {"cache": cache, "place": place}
+        _, place = ops.top_k(alignment[:, 0], 1)  # `argmax` has operations that ONNX does not have
+        return x[:, 0], alignment[:, 0], {"cache": cache, "place": ops.cast(place, "int32")}
 
     def _look(self, x, memory, allowed, training):
         query = self.query_layer(self.attention_norm(x)) * self.units**-0.5

@@ -77,7 +77,7 @@ def stft(audio, window, hop_length):
     """
     length = len(window)
     audio = ops.pad(audio, ((0, 0), (length // 2, length - length // 2)))
-    return ops.rfft(split_frames(audio, length, hop_length) * ops.convert_to_tensor(window), length)
+    return _forward(split_frames(audio, length, hop_length) * ops.convert_to_tensor(window), length)
 
 
 def istft(real, imaginary, window, hop_length, mask=None):
@@ -137,11 +137,23 @@ def sample_mask(mask, hop_length):
     return ops.repeat(mask[:, 1:], hop_length, axis=1)
 
 
+def _forward(frames, length):
+    if not is_portable():
+        return ops.rfft(frames, length)
+    cosines, sines = _waves(length)
+    return ops.matmul(frames, cosines.T.astype("float32")), ops.matmul(frames, sines.T.astype("float32"))
+
+
 def _inverse(real, imaginary, length):
     if not is_portable():
         return ops.irfft((real, imaginary), length)
     bins = np.arange(length // 2 + 1)
-    turns = np.outer(bins, np.arange(length)) % length / length
     counts = np.where((bins == 0) | (2 * bins == length), 1.0, 2.0)[:, None] / length  # each stands for its mirror, too
-    cosines, sines = np.cos(2 * np.pi * turns) * counts, -np.sin(2 * np.pi * turns) * counts
+    cosines, sines = (waves * counts for waves in _waves(length))
     return ops.matmul(real, cosines.astype("float32")) + ops.matmul(imaginary, sines.astype("float32"))
+
+
+def _waves(length):
+    """Real and imaginary parts of the transform's waves, float64 (length // 2 + 1, length)."""
+    turns = np.outer(np.arange(length // 2 + 1), np.arange(length)) % length / length
+    return np.cos(2 * np.pi * turns), -np.sin(2 * np.pi * turns)

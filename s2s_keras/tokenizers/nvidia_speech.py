@@ -38,9 +38,10 @@ class NVIDIASpeechTokenizer(PhonemeTokenizer):
     def __init__(self, language="en", unknown="warn"):
         super().__init__(NVIDIA_SPEECH, language, unknown)
 
-    def pronounce(self, word):
-        """None: a word is spoken from its letters."""
-        return None
+    @property
+    def _pronunciations(self):
+        """Empty: a word is spoken from its letters."""
+        return {}
 
     def _framed(self, token_ids):
         return token_ids

@@ -18,6 +18,7 @@ PHONEMES = (*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012
 _KNOWN = frozenset(PHONEMES)
 CMUDICT = Path(__file__).with_name("cmudict") / "cmudict.dict.gz"
 _BRACES = r"(\{[^{}]*\})"
+_PART = r"[^\W\d_]+(?:'[^\W\d_]+)*|."  # a word, or anything else
 _HISSING = {"S", "Z", "SH", "ZH", "CH", "JH"}
 _VOICELESS = {"P", "T", "K", "F", "TH"}
 
@@ -103,15 +104,30 @@ class PhonemeTokenizer(SynthesisTokenizer):
 
     def pronounce(self, word):
         """The phonemes of a word: tuple of str, None where the dictionary does not have it."""
-        entries = read_pronunciations(self.dictionary)
+        entries = self._pronunciations
         word = word.lower()
         if word in entries or not word.endswith("'s"):
             return entries.get(word)
         phonemes = entries.get(word[:-2])
         if phonemes is None:
             return None
-        ending = ("IH0", "Z") if phonemes[-1] in _HISSING else ("S",) if phonemes[-1] in _VOICELESS else ("Z",)
-        return (*phonemes, *ending)
+        return (*phonemes, *_possessive(phonemes[-1]))
+
+    @property
+    def _pronunciations(self):
+        return read_pronunciations(self.dictionary)
+
+    def table(self):
+        """What turns a text in words into token ids without this package, see `SynthesisTokenizer.table`."""
+        ids = self._phoneme_ids
+        return {
+            **super().table(),
+            "part": f"{_BRACES[1:-1]}|{_PART}",
+            "words": {w: [ids[p] for p in said] for w, said in self._pronunciations.items() if w[0].isalpha()},
+            "phonemes": ids,
+            "possessive": {n: [ids[p] for p in _possessive(phoneme)] for phoneme, n in ids.items()},
+            "unknown_words": self.unknown_words,
+        }
 
     def _given(self, phonemes, text):
         missing = [phoneme for phoneme in phonemes.split() if phoneme not in self._phoneme_ids]
@@ -124,7 +140,7 @@ class PhonemeTokenizer(SynthesisTokenizer):
 
     def _words(self, spoken, text):
         ids, missing = [], []
-        for part in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*|.", spoken):
+        for part in re.findall(_PART, spoken):
             phonemes = self.pronounce(part) if part[0].isalpha() else None
             if phonemes is None and part[0].isalpha() and self.unknown_words == "guess":
                 phonemes = guess(part)
@@ -144,6 +160,11 @@ class PhonemeTokenizer(SynthesisTokenizer):
     def get_config(self):
         names = ("characters", "language", "unknown", "dictionary", "unknown_words")
         return {name: getattr(self, name) for name in names}
+
+
+def _possessive(last):
+    """How "'s" is said behind a phoneme."""
+    return ("IH0", "Z") if last in _HISSING else ("S",) if last in _VOICELESS else ("Z",)
 
 
 @functools.lru_cache(maxsize=2)

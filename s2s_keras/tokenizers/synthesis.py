@@ -9,6 +9,7 @@ import keras
 from s2s_keras.tokenizers.spoken_text import language_of
 
 PADDING, START, END = 0, 1, 2
+SENTENCE = r"(?s)\S.*?(?:[.!?][\"')]*(?=\s)|$)"
 
 ENGLISH_SPEECH = " !\"'(),-.:;?abcdefghijklmnopqrstuvwxyz"
 # What OpenSeq2Seq's `vocab_tts.txt` holds, in its order.
@@ -92,7 +93,7 @@ class SynthesisTokenizer:
             ValueError: there is nothing to say.
         """
         parts = []
-        for sentence in re.findall(r"\S.*?(?:[.!?][\"')]*(?=\s)|$)", self.spoken(text), flags=re.DOTALL):
+        for sentence in re.findall(SENTENCE, self.spoken(text)):
             while len(sentence) > longest:
                 space = sentence.rfind(" ", 0, longest + 1)
                 marks = [m.end() for m in re.finditer(r"[,;:)-](?= )", sentence[: longest + 1])]
@@ -123,6 +124,37 @@ class SynthesisTokenizer:
     def decode(self, token_ids):
         """The text of token ids; padding, start and end are left out."""
         return "".join(self.characters[n - self.first_id] for n in map(int, token_ids) if n >= self.first_id)
+
+    def table(self):
+        """What turns a text in words into token ids without this package: a dict that fits into JSON.
+
+        Returns:
+            Dict of "lower", whether texts are lower-cased; regular expressions that find a "sentence" and in it a
+            "part" to look up; the ids of "characters", of "words" and of the "phonemes" in braces; what is added to a
+            word for "'s", by the id that it ends with: "possessive"; "unknown" and "unknown_words", what happens to
+            what is not there; and the ids "before" and "after" a sentence.
+
+        Example:
+
+        >>> table = SynthesisTokenizer("ab").table()
+        >>> table["before"], table["characters"], table["after"]
+        ([1], {'a': 3, 'b': 4}, [2])
+        """
+        framed = self._framed([None])
+        middle = framed.index(None)
+        return {
+            "lower": self.lower,
+            "sentence": SENTENCE,
+            "part": "(?s).",
+            "characters": self._ids,
+            "words": {},
+            "phonemes": {},
+            "possessive": {},
+            "unknown": self.unknown,
+            "unknown_words": "characters",
+            "before": framed[:middle],
+            "after": framed[middle + 1 :],
+        }
 
     def get_config(self):
         return {name: getattr(self, name) for name in ("characters", "lower", "language", "unknown")}

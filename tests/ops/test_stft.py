@@ -61,9 +61,12 @@ def test_an_utterance_is_the_same_in_a_batch():
 def test_portable_transform_is_the_same():
     real, imaginary = noise(1, 5, 17), noise(1, 5, 17, seed=1)
     (expected,) = numpy_of(istft(real, imaginary, WINDOW, 8))
+    spectrum = numpy_of(*stft(expected, WINDOW, 8))
     with exporting("onnx"):
         (found,) = numpy_of(istft(real, imaginary, WINDOW, 8))
+        found_spectrum = numpy_of(*stft(expected, WINDOW, 8))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found_spectrum, spectrum, atol=1e-5)
 
 
 def test_a_hop_without_overlap():
