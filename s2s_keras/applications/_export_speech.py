@@ -14,6 +14,7 @@ from s2s_keras.applications.speech_synthesizer import CHUNK, FRAMES_PER_TOKEN, P
 from s2s_keras.applications.vocoder import Vocoder
 from s2s_keras.ops.exporting import exporting
 from s2s_keras.ops.masks import sequence_mask
+from s2s_keras.tokenizers import letter_to_sound
 
 FORMATS = ("onnx", "tf_saved_model")
 PROGRAM = "speak.py"
@@ -33,6 +34,8 @@ def export(model, path, format, int8, calibration, vocoder):
         settings = {"format": format, "has_table": table is not None, **_settings(model)}
         Path(folder, _speak.SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
         if table is not None:
+            if "rules" in table:
+                shutil.copyfile(letter_to_sound.__file__, Path(folder, _speak.GUESSER))
             with gzip.open(Path(folder, _speak.TABLE), "wt", encoding="utf-8") as file:
                 json.dump(table, file)
         shutil.copyfile(_speak.__file__, Path(folder, PROGRAM))

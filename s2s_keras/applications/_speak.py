@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import functools
 import gzip
-import importlib
+import importlib.util
 import json
 import re
 import sys
@@ -25,6 +25,7 @@ import numpy as np
 SETTINGS = "speech.json"
 TABLE = "text.json.gz"  # `SynthesisTokenizer.table`
 SAVED_MODEL = "networks"
+GUESSER = "letter_to_sound.py"  # says words that are not in the table
 
 
 class Speaker:
@@ -51,7 +52,7 @@ class Speaker:
         pause = np.zeros(round(self.settings["pause"] * self.sample_rate), "float32")
         audio = []
         for sentence in sentences(text, self.table):
-            mel = self.spectrogram(token_ids(sentence, self.table), seed, speaker, style)
+            mel = self.spectrogram(token_ids(sentence, self.table, self.guess), seed, speaker, style)
             audio += [pause, self.vocode(mel)]
         return np.concatenate(audio[1:])
 
@@ -121,6 +122,17 @@ class Speaker:
         return (rng.random(shape, "float32") >= rate).astype("float32") / (1.0 - rate)
 
     @functools.cached_property
+    def guess(self):
+        """What finds the phonemes of a word by its letters, or None of a model that does without."""
+        if "rules" not in self.table:
+            return None
+        with self._reading(GUESSER) as path:
+            spec = importlib.util.spec_from_file_location("letter_to_sound", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        return lambda word: module.guess(word, self.table["rules"])
+
+    @functools.cached_property
     def table(self):
         """What turns texts into token ids, see `SynthesisTokenizer.table`."""
         if not self.settings["has_table"]:
@@ -178,12 +190,13 @@ def sentences(text, table):
     return found
 
 
-def token_ids(sentence, table):
+def token_ids(sentence, table, guess=None):
     """The token ids of a sentence in words.
 
     Args:
         sentence: str, as `sentences` returns it.
         table: dict, see `SynthesisTokenizer.table`.
+        guess: callable from a word that is not in the table to its phonemes, or None.
 
     Returns:
         List of int.
@@ -200,6 +213,8 @@ def token_ids(sentence, table):
             ids += [table["phonemes"][phoneme] for phoneme in given]
         elif (said := _pronounce(part, table)) is not None:
             ids += said
+        elif guess is not None and part[0].isalpha() and (guessed := guess(part)):
+            ids += [table["phonemes"][phoneme] for phoneme in guessed]
         elif part[0].isalpha() and table["unknown_words"] == "error":
             raise ValueError(f"The dictionary does not have {part!r}. Received: {sentence!r}.")
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from s2s_keras.tokenizers.letter_to_sound import guess
+from s2s_keras.tokenizers.letter_to_sound import guess, read_rules
 from s2s_keras.tokenizers.synthesis import ENGLISH_SPEECH, SynthesisTokenizer
 
 VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
@@ -127,6 +127,7 @@ class PhonemeTokenizer(SynthesisTokenizer):
             "phonemes": ids,
             "possessive": {n: [ids[p] for p in _possessive(phoneme)] for phoneme, n in ids.items()},
             "unknown_words": self.unknown_words,
+            **({"rules": read_rules()} if self.unknown_words == "guess" else {}),
         }
 
     def _given(self, phonemes, text):

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from s2s_keras.applications._speak import Speaker, sentences, token_ids
 from s2s_keras.applications.speech_synthesizer import CHUNK
 from s2s_keras.layers import MelSpectrogram, StyleEncoder
 from s2s_keras.tokenizers import NVIDIASpeechTokenizer, PhonemeTokenizer, SynthesisTokenizer
+from s2s_keras.tokenizers.letter_to_sound import guess
 from tests.applications.test_tacotron2 import SMALL
 from tests.checks import randomize
 
@@ -113,7 +115,9 @@ def test_folder_says_what_the_model_says(name, texts, manner, request):
     assert len({len(mel) for mel in found}) > (2 if manner else 0)
     audio, _ = model.synthesize(" ".join(texts[:2]), vocoder, seed=SEED, **manner)
     scale = max(np.abs(audio).max(), 1.0)
-    np.testing.assert_allclose(speaker.speak(" ".join(texts[:2]), SEED, **manner) / scale, audio / scale, **PARITY)
+    spoken = speaker.speak(" ".join(texts[:2]), SEED, **manner)
+    atol = 1e-3 if vocoder == "griffin_lim" else 1e-4  # whose iterations magnify what is rounded otherwise
+    np.testing.assert_allclose(spoken / scale, audio / scale, rtol=0, atol=atol)
 
 
 def test_program_runs_where_there_is_nothing_else(tacotron, tmp_path):
@@ -146,7 +150,8 @@ def test_table_has_the_ids_of_the_tokenizer(kind, tmp_path):
         kind, text
     )
     expected = [tokenizer.encode(sentence) for sentence in tokenizer.sentences(text)]
-    assert [token_ids(sentence, table) for sentence in sentences(text, table)] == expected
+    by_letters = partial(guess, rules=table["rules"]) if "rules" in table else None
+    assert [token_ids(sentence, table, by_letters) for sentence in sentences(text, table)] == expected
     with pytest.raises(ValueError, match=r"to say '\u6771'"):
         token_ids("\u6771", table)
     with pytest.raises(ValueError, match="nothing to say"):
