@@ -79,7 +79,7 @@ class Tacotron2Kathleen(Recipe):
             zoneout=self.zoneout,
             frame_dropout=self.frame_dropout,
             guided_attention=self.guided,
-            held_attention=True,
+            held_attention=self.held > 0,
             name="tacotron2_mini",
         )
         if self.start:
@@ -104,10 +104,12 @@ class Tacotron2Kathleen(Recipe):
         )
 
     def training_data(self, model):
-        return self.dataset(model, "manifest_train", hold=self.held, buckets=3, shuffle=True, drop_remainder=True)
+        return self.dataset(
+            model, "manifest_train", hold=self.held or None, buckets=3, shuffle=True, drop_remainder=True
+        )
 
     def validation_data(self, model):
-        return self.dataset(model, "manifest_dev", hold=0.0)
+        return self.dataset(model, "manifest_dev", hold=0.0 if self.held else None)
 
     def loss(self):
         guide = {"alignment": AlignmentLikelihood()} if self.ends else {}

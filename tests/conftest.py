@@ -20,6 +20,8 @@ for name, value in {"KERAS_BACKEND": (INSTALLED or ["tensorflow"])[0], **THREADS
 
 import pytest  # noqa: E402
 
+# Files of few tests that take minutes. Test processes take them first, or one would end long after the other.
+LONG = ("test_notebooks.py", "test_killed_worker.py", "test_mutants.py")
 SHARED = Path(__file__).resolve().parents[1] / "../shared"
 
 
@@ -29,6 +31,10 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("no folder `shared` beside the repository: it holds the corpora and reference outputs")
     return SHARED.resolve()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_report_header():
