@@ -113,7 +113,9 @@ def test_folder_says_what_the_model_says(name, texts, manner, request):
     assert len({len(mel) for mel in found}) > (2 if manner else 0)
     audio, _ = model.synthesize(" ".join(texts[:2]), vocoder, seed=SEED, **manner)
     scale = max(np.abs(audio).max(), 1.0)
-    np.testing.assert_allclose(speaker.speak(" ".join(texts[:2]), SEED, **manner) / scale, audio / scale, **PARITY)
+    found = speaker.speak(" ".join(texts[:2]), SEED, **manner)
+    atol = 1e-3 if vocoder == "griffin_lim" else 1e-4  # whose iteration magnifies the last digits of a spectrogram
+    np.testing.assert_allclose(found / scale, audio / scale, rtol=0, atol=atol)
 
 
 def test_program_runs_where_there_is_nothing_else(tacotron, tmp_path):
@@ -142,9 +144,7 @@ def test_table_has_the_ids_of_the_tokenizer(kind, tmp_path):
     }[kind]
     table = json.loads(json.dumps(tokenizer.table()))
     text = "The fox's house, the cat's and Zzxq's! It's a dog's life... or so"
-    text = {"phonemes": f"{text} {{HH AA1}}", "nvidia": f"{text} {{HH AA}}", "upper case": "Ab. Ba ABBA."}.get(
-        kind, text
-    )
+    text = {"phonemes": f"{text} {{HH AA1}}", "nvidia": f"{text} {{HH AA}}", "upper case": "Ab bA. Ba."}.get(kind, text)
     expected = [tokenizer.encode(sentence) for sentence in tokenizer.sentences(text)]
     assert [token_ids(sentence, table) for sentence in sentences(text, table)] == expected
     with pytest.raises(ValueError, match=r"to say '\u6771'"):
