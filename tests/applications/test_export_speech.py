@@ -146,9 +146,7 @@ def test_table_has_the_ids_of_the_tokenizer(kind, tmp_path):
     }[kind]
     table = json.loads(json.dumps(tokenizer.table()))
     text = "The fox's house, the cat's and Zzxq's! It's a dog's life... or so"
-    text = {"phonemes": f"{text} {{HH AA1}}", "nvidia": f"{text} {{HH AA}}", "upper case": "Ab. Ba Abba."}.get(
-        kind, text
-    )
+    text = {"phonemes": f"{text} {{HH AA1}}", "nvidia": f"{text} {{HH AA}}", "upper case": "Ab bA. Ba."}.get(kind, text)
     expected = [tokenizer.encode(sentence) for sentence in tokenizer.sentences(text)]
     by_letters = partial(guess, rules=table["rules"]) if "rules" in table else None
     assert [token_ids(sentence, table, by_letters) for sentence in sentences(text, table)] == expected
