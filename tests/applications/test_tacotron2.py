@@ -270,6 +270,16 @@ def test_speech_does_not_depend_on_the_batch(talker):
         np.testing.assert_allclose(alone.mel, speech.mel, rtol=0, atol=1e-5)
 
 
+def test_contrast_takes_bins_from_their_means(talker):
+    mel, lengths = np.random.default_rng(0).normal(size=(2, 9, 6)).astype("float32"), np.array([9, 5])
+    plain, sharp = (model._finish(mel, lengths)["mel"] for model in (talker, talker._copy(contrast=1.5)))
+    for n, length in enumerate(lengths):
+        mean = plain[n, :length].mean(axis=0)
+        expected = mean + 1.5 * (plain[n, :length] - mean)
+        np.testing.assert_allclose(sharp[n, :length], expected, rtol=0, atol=1e-4)
+        assert np.abs(expected - plain[n, :length]).max() > 0.1 and not sharp[n, length:].any()
+
+
 def test_dropout_stays_on(talker):
     state = talker._stages.start.predict_on_batch({"token_ids": np.array([[1, 5, 2] + [0] * 13], "int32")})
     prenet = talker.get_layer("decoder").prenet
