@@ -46,7 +46,7 @@ def main():
     if args.pictures:
         args.pictures.mkdir(parents=True, exist_ok=True)
         for n, (one, mel) in enumerate(zip(spoken, mels, strict=True)):
-            names = [model.tokenizer.decode([k]) or "·" for k in one.token_ids]
+            names = [model.tokenizer.decode([k]).strip("{}") or "·" for k in one.token_ids]
             path = args.pictures / f"{n:02d}.png"
             plot_synthesis(one.mel, one.alignment, one.stop, names, reference=mel, path=path)
     speech = {

@@ -84,7 +84,7 @@ class Tacotron2(SpeechSynthesizer):
         held_attention: bool, whether there is an input "held", float (B, ceil(T / reduction_factor), U), 1 at tokens
             that a step may look at: the decoder then learns from the right part of the text before attention finds it.
         contrast: float, how many times further from its mean over time each bin of synthesized spectrograms is taken.
-            Trained on little, a model says the average of what it might say, too smooth: 1.3 gives it back its peaks.
+            Trained on little, a model says the average of what it might say, too smooth: 1.3 to 1.9 gives peaks back.
         num_mel_bins: int, channels of a frame.
         tokenizer, front_end, vocoder: see `SpeechSynthesizer`.
         dtype: dtype policy. Spectrograms and the end of speech are float32 under every policy.

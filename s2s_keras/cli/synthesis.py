@@ -8,6 +8,8 @@ import typer
 
 from s2s_keras.cli.app import app
 
+DEFAULT_VOICE = "tacotron2_mini_kathleen_en"
+
 
 @app.command()
 def synthesize(
@@ -15,7 +17,7 @@ def synthesize(
     output: Annotated[Path, typer.Option("--output", "-o", help="Audio file to write: .wav, .flac or .ogg.")],
     preset: Annotated[
         str, typer.Option("--preset", help="Name of a preset, a folder, a hub handle, or the folder of a run.")
-    ],
+    ] = DEFAULT_VOICE,
     vocoder: Annotated[
         str | None, typer.Option(help='The preset of another vocoder, or "griffin_lim".', show_default=False)
     ] = None,
@@ -51,7 +53,7 @@ def synthesize(
         from s2s_keras.visualization import plot_synthesis
 
         spoken = join_spoken(model.spectrograms(model.tokenizer.sentences(text), seed=seed, **styled))
-        names = [model.tokenizer.decode([n]) or "·" for n in spoken.token_ids]
+        names = [model.tokenizer.decode([n]).strip("{}") or "·" for n in spoken.token_ids]
         frame = model.front_end.hop_length / sample_rate
         plot_synthesis(spoken.mel, spoken.alignment, spoken.stop, names, frame, path=picture)
         print(picture)

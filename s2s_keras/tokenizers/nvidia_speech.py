@@ -36,7 +36,7 @@ class NVIDIASpeechTokenizer(PhonemeTokenizer):
     phonemes = NVIDIA_PHONEMES
 
     def __init__(self, language="en", unknown="warn"):
-        super().__init__(NVIDIA_SPEECH, language, unknown)
+        super().__init__(NVIDIA_SPEECH, language, unknown, unknown_words="characters")
 
     @property
     def _pronunciations(self):
