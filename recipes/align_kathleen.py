@@ -4,7 +4,7 @@
     python recipes/align_kathleen.py --output runs/kathleen_ends.json
 
 aligns every text, in the phonemes of its tokenizer, with its trimmed recording by PocketSphinx and its English acoustic
-model, and writes the seconds at which each token ends. It takes a minute.
+model, and writes the seconds at which each token ends. It takes two minutes.
 """
 
 import argparse

@@ -10,6 +10,7 @@ drawn, and writes FLAC files and `manifest.jsonl` into the folder. `--preset` ad
 """
 
 import argparse
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,6 +30,7 @@ VARIANTS = (
     "Lee linda marcelo Marco Mario max Michael michel miguel Mike Nguyen pablo paul pedro quincy rob robert steph "
     "steph2 travis victor zac anika croak grandma grandpa norbert sandro shelby"
 ).split()
+SPEEDS = (0.85, 1.0, 1.15)  # of the preset
 FLITE_VOICES = ("kal16", "awb", "rms", "slt")
 
 
@@ -41,6 +43,8 @@ def main():
     parser.add_argument("--preset", help="a synthesizer of s2s_keras, whose share is a fifth")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if missing := [name for name in ("espeak-ng", "flite") if shutil.which(name) is None]:
+        parser.error(f"{' and '.join(missing)} not found: apt install espeak-ng flite")
     is_manifest = len(args.texts) == 1 and args.texts[0].endswith((".jsonl", ".csv"))
     texts = [u.text for u in load_manifest(args.texts[0])] if is_manifest else args.texts
     texts = [text for text in texts for _ in range(args.copies)]
@@ -49,11 +53,11 @@ def main():
     spoken = {}
     if args.preset:
         model = load_model(args.preset)
-        rows = np.flatnonzero(own)
-        for speed in (0.85, 1.0, 1.15):
-            some = [n for n in rows if n % 3 == round((speed - 0.85) / 0.15)]
-            audio, rate = model.synthesize([texts[n] for n in some], speed=speed, seed=args.seed)
-            spoken |= {n: (one, rate, args.preset) for n, one in zip(some, audio, strict=True)}
+        for k, speed in enumerate(SPEEDS):
+            some = np.flatnonzero(own)[k :: len(SPEEDS)]
+            if len(some):
+                audio, rate = model.synthesize([texts[n] for n in some], speed=speed, seed=args.seed)
+                spoken |= {n: (one, rate, args.preset) for n, one in zip(some, audio, strict=True)}
     args.output.mkdir(parents=True, exist_ok=True)
     utterances = []
     for n, text in enumerate(texts):

@@ -8,9 +8,7 @@ from s2s_keras.applications import Tacotron2
 from s2s_keras.metrics import inspect_alignment
 
 pocketsphinx = pytest.importorskip("pocketsphinx")
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="`recipes/measure_kathleen.py` says more"
-)
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
 
 
 def test_a_recognizer_reads_back_what_is_said():

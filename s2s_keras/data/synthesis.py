@@ -130,6 +130,11 @@ def synthesis_dataset(
         raise ValueError(
             "`token_ends` needs `features` that is a layer, whose hop says when a frame is. Received a callable."
         )
+    if hold is not None and (token_ends is None or not 0.0 <= hold <= 1.0):
+        raise ValueError(
+            f"`hold` is a share from 0 to 1 of utterances with `token_ends`. Received: hold={hold!r}, token_ends="
+            f"{type(token_ends).__name__}."
+        )
     report = SkipReport() if on_error == "skip" else None
     on_bad = report.add if report else None
     reader = MelReader(

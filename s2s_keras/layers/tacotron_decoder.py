@@ -76,6 +76,11 @@ class TacotronDecoder(keras.layers.Layer):
             raise ValueError(f"`stop_from` must be {' or '.join(map(repr, STOPS))}. Received: stop_from={stop_from!r}.")
         if not isinstance(reduction_factor, int) or reduction_factor < 1:
             raise ValueError(f"`reduction_factor` must be 1 or more. Received: reduction_factor={reduction_factor!r}.")
+        if not (0.0 <= frame_dropout < 1.0 and 0.0 <= scheduled_sampling <= 1.0):
+            raise ValueError(
+                "`frame_dropout` must be in [0, 1) and `scheduled_sampling` in [0, 1]. Received: "
+                f"frame_dropout={frame_dropout!r}, scheduled_sampling={scheduled_sampling!r}."
+            )
         restore = keras.saving.deserialize_keras_object
         self.num_mel_bins = num_mel_bins
         self.cell = restore(cell) if isinstance(cell, dict) else cell

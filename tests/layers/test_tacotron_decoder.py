@@ -26,6 +26,12 @@ def test_a_decoder_that_always_sees_its_own_frames_runs_freely(share):
     assert TacotronDecoder.from_config(layer.get_config()).scheduled_sampling == share
 
 
+@pytest.mark.parametrize("argument", [{"scheduled_sampling": 1.5}, {"frame_dropout": 1.0}])
+def test_shares_out_of_range_are_refused(argument):
+    with pytest.raises(ValueError, match="Received: .*" + next(iter(argument))):
+        decoder(**argument)
+
+
 def test_held_to_an_alignment_only_its_tokens_count():
     rng = np.random.default_rng(0)
     memory, mel = (rng.normal(size=shape).astype("float32") for shape in ((1, 4, 3), (1, 4, 6)))

@@ -45,5 +45,7 @@ def test_targets_are_the_tokens_around_each_step(tmp_path):
     assert targets.shape == (7, 4) and middles[0] == 0.08
     expected = [(1, 1, 0, 0), (0, 1, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 1, 0), (0, 0, 1, 1), (0, 0, 0, 1)]
     assert targets.astype(int).tolist() == [list(row) for row in expected]
+    with pytest.raises(ValueError, match="a share from 0 to 1.*hold=2.0"):
+        batch(2.0)
     with pytest.raises(ValueError, match="each of 4 tokens"):
         synthesis_dataset([Utterance(path, "ab")], SynthesisTokenizer(), token_ends={path: [0.1]}, **options)
