@@ -42,6 +42,7 @@ def test_recipe_of_speech_has_a_network_and_batches(shared):
         "batch_size": 8,
         "decoder_dim": 16,
         "ends": "",
+        "held": 0.0,
     }
     recipe = load_recipe(RECIPES / "tacotron2_mini_kathleen_en.py", settings)
     model = recipe.model()
