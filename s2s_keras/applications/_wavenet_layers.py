@@ -81,7 +81,9 @@ class MelCondition(keras.layers.Layer):
         frames = ops.concatenate(
             [ops.matmul(mel[..., :half], self.filter_kernel), ops.matmul(mel[..., half:], self.gate_kernel)], axis=-1
         )
-        return ops.repeat(frames, self.hop_length, axis=1)[:, : ops.shape(features)[1]]
+        shape = (ops.shape(mel)[0], -1, 2 * self.filters)
+        repeated = ops.broadcast_to(frames[:, :, None], (*ops.shape(frames)[:2], self.hop_length, frames.shape[-1]))
+        return ops.reshape(repeated, shape)[:, : ops.shape(features)[1]]
 
     def compute_mask(self, inputs, mask=None):
         return mask[1]
@@ -93,44 +95,43 @@ class MelCondition(keras.layers.Layer):
         return {**super().get_config(), "filters": self.filters, "hop_length": self.hop_length}
 
 
-def delayed_convolution(x, kernel, dilation_rate):
-    """The causal convolution of (B, S, C); its first `dilation_rate * (kernel size - 1)` outputs are worth nothing."""
-    size, num_samples = kernel.shape[0], ops.shape(x)[1]
-    x = ops.pad(x, [[0, 0], [dilation_rate * (size - 1), 0], [0, 0]])
-    if keras.backend.backend() != "torch":
+def taps(x, size, dilation_rate):
+    """What each tap of a convolution without padding sees of (B, S, C): (B, S - dilation_rate * (size - 1), C) each."""
+    length = ops.shape(x)[1] - dilation_rate * (size - 1)
+    length = max(length, 0) if isinstance(length, int) else ops.maximum(length, 0)
+    return [x[:, n * dilation_rate : n * dilation_rate + length] for n in range(size)]
+
+
+def product(x, kernel):
+    """x (B, S, C) times a kernel (C, D), as matrices: with three axes it takes XLA twice as long on a CPU."""
+    flat = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)
+    return ops.reshape(flat, (*ops.shape(x)[:2], kernel.shape[-1]))
+
+
+def convolve_halves(x, kernels, dilation_rate):
+    """Dilated convolutions of the two halves of (B, S, C) without padding, side by side."""
+    size, half, filters = kernels[0].shape
+    span = dilation_rate * (size - 1) + 1
+    if keras.backend.backend() == "tensorflow":  # half of one kernel is zero; to move x about would cost more
+        kernel = ops.concatenate(
+            [ops.pad(kernels[0], [[0, 0], [0, half], [0, 0]]), ops.pad(kernels[1], [[0, 0], [half, 0], [0, 0]])], axis=-1
+        )
+        x = ops.pad(x, [[0, 0], [ops.maximum(span - 1 - ops.shape(x)[1], 0), 0], [0, 0]])
         return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
-    # PyTorch's convolution wants time last: turning x costs more than laying its taps side by side.
-    taps = [x[:, n * dilation_rate : n * dilation_rate + num_samples] for n in range(size)]
-    return ops.matmul(ops.concatenate(taps, axis=-1), ops.reshape(kernel, (-1, kernel.shape[-1])))
+    columns = [ops.concatenate(taps(part, size, dilation_rate), axis=-1) for part in ops.split(x, 2, axis=-1)]
+    kernels = [ops.reshape(kernel, (size * half, filters)) for kernel in kernels]
+    return ops.concatenate([product(*pair) for pair in zip(columns, kernels, strict=True)], axis=-1)
 
 
-def without_first(mask, delay):
-    """The mask (B, S) with its first `delay` samples false, or all if there are no more."""
-    return ops.concatenate([ops.zeros_like(mask[:, :delay]), mask[:, delay:]], axis=1)
-
-
-@keras.saving.register_keras_serializable(package="s2s_keras")
-class DelayedNormalization(MaskedBatchNormalization):
-    """Batch normalization that skips the first samples: they do not count, and they become zero.
+def normalize_and_delay(norm, x, mask, training):
+    """The normalized outputs of a convolution without padding, after zeros: as many as the mask (B, S) has samples.
 
     This is the padding of the original: its convolutions have no output before they have seen all that they span;
     zeros take its place, after the normalization.
-
-    Args:
-        delay: int, samples to skip.
-        **kwargs: of `MaskedBatchNormalization`.
     """
-
-    def __init__(self, delay, **kwargs):
-        super().__init__(**kwargs)
-        self.delay = delay
-
-    def call(self, inputs, training=False, mask=None):
-        complete = without_first(mask, self.delay)
-        return apply_mask(super().call(inputs, training=training, mask=complete), complete)
-
-    def get_config(self):
-        return {**super().get_config(), "delay": self.delay}
+    missing = ops.shape(mask)[1] - ops.shape(x)[1]
+    x = norm(x, training=training, mask=mask[:, missing:])
+    return ops.pad(x, [[0, 0], [missing, 0], [0, 0]])
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -148,7 +149,7 @@ class CausalStart(keras.layers.Layer):
         self.filters = filters
         self.kernel_size = kernel_size
         self.normalization = normalization
-        self.norm = DelayedNormalization(kernel_size - 1, **normalization, dtype=self.dtype_policy, name="norm")
+        self.norm = MaskedBatchNormalization(**normalization, dtype=self.dtype_policy, name="norm")
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -157,7 +158,11 @@ class CausalStart(keras.layers.Layer):
         self.norm.build(self.compute_output_shape(input_shape))
 
     def call(self, inputs, training=False, mask=None):
-        return self.norm(delayed_convolution(inputs, self.kernel, 1), training=training, mask=mask)
+        # Classes are many: the products are shifted, not the classes.
+        products = product(inputs, ops.concatenate([self.kernel[n] for n in range(self.kernel_size)], axis=-1))
+        products = ops.split(products, self.kernel_size, axis=-1)
+        x = sum(taps(every, self.kernel_size, 1)[n] for n, every in enumerate(products))
+        return normalize_and_delay(self.norm, x, mask, training)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], self.filters)
@@ -200,8 +205,7 @@ class GatedBlock(keras.layers.Layer):
         self.dilation_rate = dilation_rate
         self.normalization = normalization
         self.last = last
-        delay = dilation_rate * (kernel_size - 1)
-        self.norm = DelayedNormalization(delay, **normalization, dtype=self.dtype_policy, name="norm")
+        self.norm = MaskedBatchNormalization(**normalization, dtype=self.dtype_policy, name="norm")
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -216,13 +220,12 @@ class GatedBlock(keras.layers.Layer):
 
     def call(self, inputs, training=False, mask=None):
         x, condition = inputs
-        half = self.filters // 2
-        parts = ((x[..., :half], self.filter_kernel), (x[..., half:], self.gate_kernel))
-        h = ops.concatenate([delayed_convolution(part, k, self.dilation_rate) for part, k in parts], axis=-1)
-        h = self.norm(h, training=training, mask=mask[0]) + condition
-        z = ops.tanh(h[..., : self.filters]) * ops.sigmoid(h[..., self.filters :])
-        share = ops.matmul(z, self.skip_kernel)
-        return share if self.last else [x + ops.matmul(z, self.residual_kernel), share]
+        h = convolve_halves(x, (self.filter_kernel, self.gate_kernel), self.dilation_rate)
+        h = normalize_and_delay(self.norm, h, mask[0], training) + condition
+        filtered, gate = ops.split(h, 2, axis=-1)
+        z = ops.tanh(filtered) * ops.sigmoid(gate)
+        share = product(z, self.skip_kernel)
+        return share if self.last else [x + product(z, self.residual_kernel), share]
 
     def compute_mask(self, inputs, mask=None):
         return mask[0] if self.last else [mask[0], mask[0]]
@@ -235,6 +238,17 @@ class GatedBlock(keras.layers.Layer):
     def get_config(self):
         names = ("filters", "skip_filters", "kernel_size", "dilation_rate", "normalization", "last")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class SampleDense(keras.layers.Dense):
+    """`keras.layers.Dense` without a bias on (B, S, C), by `product`."""
+
+    def __init__(self, units, activation=None, use_bias=False, **kwargs):
+        super().__init__(units, activation, use_bias, **kwargs)
+
+    def call(self, inputs, training=None):
+        return self.activation(product(inputs, self.kernel))
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -254,7 +268,7 @@ class WarmUpMask(keras.layers.Layer):
         return apply_mask(inputs, mask)
 
     def compute_mask(self, inputs, mask=None):
-        return without_first(mask, self.delay)
+        return ops.concatenate([ops.zeros_like(mask[:, : self.delay]), mask[:, self.delay :]], axis=1)
 
     def compute_output_shape(self, input_shape):
         return input_shape

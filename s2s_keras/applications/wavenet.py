@@ -6,7 +6,14 @@ import keras
 import numpy as np
 
 from s2s_keras.applications import _wavenet_generation as generation
-from s2s_keras.applications._wavenet_layers import CausalStart, GatedBlock, MelCondition, SampleInput, WarmUpMask
+from s2s_keras.applications._wavenet_layers import (
+    CausalStart,
+    GatedBlock,
+    MelCondition,
+    SampleDense,
+    SampleInput,
+    WarmUpMask,
+)
 from s2s_keras.applications.application import Application
 
 ORIGINAL_DILATIONS = tuple(2**n for n in range(10)) * 3
@@ -111,9 +118,9 @@ class WaveNet(Application):
             shares.append(share)
         x = keras.layers.Add(dtype=dtype, name="sum")(shares if x is None else [*shares, x])
         x = keras.layers.Activation("relu", dtype=dtype, name="sum_relu")(x)
-        x = keras.layers.Dense(skip_filters or filters, "relu", use_bias=False, dtype=dtype, name="dense")(x)
+        x = SampleDense(skip_filters or filters, "relu", dtype=dtype, name="dense")(x)
         size = output_size if output == MU_LAW else 3 * output_size
-        x = keras.layers.Dense(size, use_bias=False, dtype="float32", name="logits")(x)
+        x = SampleDense(size, dtype="float32", name="logits")(x)
         receptive_field = (kernel_size - 1) * sum(dilation_rates) + 1
         outputs = WarmUpMask(receptive_field - 1, dtype="float32", name="warm_up")(x)
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
