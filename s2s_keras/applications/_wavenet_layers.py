@@ -113,9 +113,9 @@ def convolve_halves(x, kernels, dilation_rate):
     size, half, filters = kernels[0].shape
     span = dilation_rate * (size - 1) + 1
     if keras.backend.backend() == "tensorflow":  # half of one kernel is zero; to move x about would cost more
-        kernel = ops.concatenate(
-            [ops.pad(kernels[0], [[0, 0], [0, half], [0, 0]]), ops.pad(kernels[1], [[0, 0], [half, 0], [0, 0]])], axis=-1
-        )
+        sides = ([0, half], [half, 0])
+        padded = [ops.pad(kernel, [[0, 0], side, [0, 0]]) for kernel, side in zip(kernels, sides, strict=True)]
+        kernel = ops.concatenate(padded, axis=-1)
         x = ops.pad(x, [[0, 0], [ops.maximum(span - 1 - ops.shape(x)[1], 0), 0], [0, 0]])
         return ops.conv(x, kernel, 1, "valid", dilation_rate=dilation_rate)
     columns = [ops.concatenate(taps(part, size, dilation_rate), axis=-1) for part in ops.split(x, 2, axis=-1)]
