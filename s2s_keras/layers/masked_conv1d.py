@@ -5,6 +5,7 @@ from keras import ops
 
 from s2s_keras.ops.depthwise import depthwise_conv1d
 from s2s_keras.ops.masks import apply_mask
+from s2s_keras.ops.products import channel_product
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -138,7 +139,11 @@ class MaskedConv1D(keras.layers.Layer):
         return x
 
     def _conv(self, x, kernel, strides, padding, **options):
-        y = ops.conv(x, kernel, strides, padding, **options)
+        # TensorFlow does the same by itself, and its exporters know convolutions better.
+        if kernel.shape[0] == strides == 1 and self.groups == 1 and keras.backend.backend() != "tensorflow":
+            y = channel_product(x, ops.cast(kernel[0], x.dtype))
+        else:
+            y = ops.conv(x, kernel, strides, padding, **options)
         if self.lora_rank is not None:
             update = ops.matmul(ops.conv(x, self.lora_kernel_a, strides, padding, **options), self.lora_kernel_b)
             y = y + (self.lora_alpha / self.lora_rank) * update
