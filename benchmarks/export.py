@@ -1,12 +1,14 @@
 """A recognizer as SavedModel, ONNX and LiteRT, in float32 and in int8, beside the Keras model that it comes from.
 
-    python benchmarks/export.py [--preset jasper_small_an4_en] [--an4 ../shared/data/an4] [--threads 1] [--rounds 15]
+    python benchmarks/export.py [--preset jasper_small_an4_en] [--data ../shared/data/an4] [--threads 1] [--rounds 15]
         [--families] [--smoke]
 
-Size of the files; largest difference of a logit, over the largest logit of the recording; WER of greedy search on AN4's
-test set, every recording alone; and the time of one recording, the formats taking turns: median of process CPU time
-and, in brackets, the least wall time. int8 of ONNX is calibrated on 64 recordings of the training set. Without --an4
-the clips that ship are all there is. With --families the differences of a small network of every family, too.
+Size of the files; largest difference of a logit, over the largest logit of the recording; WER of greedy search on the
+test set, or the share of recordings that a classifier gets wrong, every recording alone; and the time of one recording,
+the formats taking turns: median of process CPU time and, in brackets, the least wall time. int8 of ONNX is calibrated
+on 64 recordings of the training set. MatchboxNet comes to LiteRT without its front end, too. --data is the folder with
+manifest_train and manifest_test; without it a recognizer gets the clips that ship. With --families the differences of a
+small network of every family, too.
 """
 
 import argparse
@@ -32,7 +34,7 @@ FLOAT32 = [name for name, (_, int8) in FORMATS.items() if not int8]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--preset", default="jasper_small_an4_en")
-    parser.add_argument("--an4", type=Path, help="folder with AN4's manifests")
+    parser.add_argument("--data", type=Path, help="folder with manifest_train.jsonl and manifest_test.jsonl")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--families", action="store_true", help="a small network of every family as well")
@@ -50,41 +52,71 @@ def compare(arguments):
     import keras
 
     import s2s_keras
-    from s2s_keras.applications import CTCRecognizer
+    from s2s_keras.applications import Application, CTCRecognizer, SpeechClassifier
     from s2s_keras.data import load_manifest
-    from s2s_keras.decoding import ctc_greedy
-    from s2s_keras.metrics import word_error_rate
     from s2s_keras.ops.audio import load_audio
 
+    model = CTCRecognizer([keras.layers.Dense(8)]) if arguments.smoke else Application.from_preset(arguments.preset)
+    classifies = isinstance(model, SpeechClassifier)
+    if classifies and not arguments.data:
+        raise SystemExit("--data is needed: no recordings of commands with a manifest ship.")
     clips = Path(s2s_keras.__file__).parent / "presets" / "clips" / "manifest.jsonl"
-    an4 = arguments.an4
-    train, test = (load_manifest(an4 / f"manifest_{name}.jsonl" if an4 else clips) for name in ("train", "test"))
-    model = CTCRecognizer([keras.layers.Dense(8)]) if arguments.smoke else CTCRecognizer.from_preset(arguments.preset)
+    train, test = (
+        load_manifest(arguments.data / f"manifest_{name}.jsonl" if arguments.data else clips)
+        for name in ("train", "test")
+    )
     test = test[:1] if arguments.smoke else test
     calibration = [u.audio for u in train[:: -(-len(train) // NUM_CALIBRATION)]]
     batches = [batch([load_audio(utterance.audio, model.sample_rate)]) for utterance in test]
     expected = [model.predict_on_batch(x) for x in batches]
-    results = {KERAS: (model.predict_on_batch, sum(4 * np.prod(w.shape) for w in model.weights), expected)}
+    calls = {KERAS: (model.predict_on_batch, sum(4 * np.prod(w.shape) for w in model.weights), batches)}
     with tempfile.TemporaryDirectory() as folder:
         for name, (format, int8) in FORMATS.items():
             path = Path(folder, name)
             model.export(path, format, int8=int8, calibration=calibration if int8 and format == "onnx" else None)
-            call = runner(format, path, arguments.threads)
-            results[name] = (call, size(path), [call(x) for x in batches])
-        steps = {name: lambda call=call: call(batches[0]) for name, (call, _, _) in results.items()}
+            calls[name] = (runner(format, path, arguments.threads), size(path), batches)
+        network = model._copy(front_end=None) if classifies else model
+        if "features" in network.input:  # the front end of an encoder stays in it
+            front_end = keras.Model(model.input, model.front_end([model.input["audio"], model.input["audio_lengths"]]))
+            features = [features_of(front_end, x) for x in batches]
+            for name, (format, int8) in FORMATS.items():
+                if format == "litert":
+                    path = Path(folder, f"{name}, features")
+                    network.export(path, format, int8=int8)
+                    calls[path.name] = (runner(format, path, arguments.threads), size(path), features)
+        results = {name: [call(x) for x in inputs] for name, (call, _, inputs) in calls.items()}
+        steps = {name: lambda call=call, x=inputs[0]: call(x) for name, (call, _, inputs) in calls.items()}
         times = _common.take_turns(steps, 1 if arguments.smoke else arguments.rounds)
-    print(
-        f"{model.name}, {len(test)} recordings; times of {batches[0]['audio'].size / model.sample_rate:.1f} s of audio,"
-    )
+    seconds = batches[0]["audio"].size / model.sample_rate
+    print(f"{model.name}, {len(test)} recordings; times of {seconds:.1f} s of audio,")
     print(f"{arguments.threads} thread(s): ms of CPU time (wall)\n")
-    print(f"| | MB | difference | WER, % | ms | / {KERAS} |\n|---|---|---|---|---|---|")
-    for name, (_, bytes_, logits) in results.items():
-        texts = [model.tokenizer.decode(ids).strip() for x in logits for ids in ctc_greedy(x)]
-        wer = 100 * word_error_rate([utterance.text for utterance in test], texts).rate
+    score = wrong_classes if classifies else word_errors
+    print(f"| | MB | difference | {score.__doc__} | ms | / {KERAS} |\n|---|---|---|---|---|---|")
+    for name, logits in results.items():
         cpu, wall = times[name]
-        ratio = cpu / times[KERAS][0]
-        difference = max(map(relative_difference, logits, expected))
-        print(f"| {name} | {bytes_ / 1e6:.2f} | {difference:.1e} | {wer:.2f} | {cpu:.1f} ({wall:.1f}) | {ratio:.2f} |")
+        difference = max(relative_difference(*pair, classifies) for pair in zip(logits, expected, strict=True))
+        cells = (f"{calls[name][1] / 1e6:.2f}", f"{difference:.1e}", f"{score(model, test, logits):.2f}")
+        print(f"| {name} | {' | '.join(cells)} | {cpu:.1f} ({wall:.1f}) | {cpu / times[KERAS][0]:.2f} |")
+
+
+def word_errors(model, utterances, logits):
+    """WER, %"""
+    from s2s_keras.decoding import ctc_greedy
+    from s2s_keras.metrics import word_error_rate
+
+    texts = [model.tokenizer.decode(ids).strip() for x in logits for ids in ctc_greedy(x)]
+    return 100 * word_error_rate([utterance.text for utterance in utterances], texts).rate
+
+
+def wrong_classes(model, utterances, logits):
+    """wrong, %"""
+    return 100 * np.mean([model.labels[x[0].argmax()] != u.text for x, u in zip(logits, utterances, strict=True)])
+
+
+def features_of(front_end, x):
+    """What a network without a front end takes."""
+    features = np.asarray(front_end.predict_on_batch(x), "float32")
+    return {"features": features, "feature_lengths": np.array([features.shape[1]], "int32")}
 
 
 def compare_families(threads):
@@ -126,9 +158,9 @@ def batch(recordings):
     return {"audio": np.stack(padded).astype("float32"), "audio_lengths": lengths}
 
 
-def relative_difference(logits, expected):
-    """Largest difference at real frames, over the largest logit there."""
-    real = expected[..., 1:].max(axis=-1) > -1e8
+def relative_difference(logits, expected, classes=False):
+    """Largest difference at real frames, over the largest logit there; or of all logits of classes."""
+    real = ... if classes else expected[..., 1:].max(axis=-1) > -1e8
     return np.abs(logits - expected)[real].max() / np.abs(expected[real]).max()
 
 
