@@ -75,7 +75,7 @@ def compare(arguments):
             path = Path(folder, name)
             model.export(path, format, int8=int8, calibration=calibration if int8 and format == "onnx" else None)
             calls[name] = (runner(format, path, arguments.threads), size(path), batches)
-        network = model._copy(front_end=None) if classifies else model
+        network = model.copy(front_end=None) if classifies else model
         if "features" in network.input:  # the front end of an encoder stays in it
             front_end = keras.Model(model.input, model.front_end([model.input["audio"], model.input["audio_lengths"]]))
             features = [features_of(front_end, x) for x in batches]

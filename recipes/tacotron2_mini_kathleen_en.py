@@ -16,7 +16,7 @@ without the input "held":
 
     model = load_model("runs/voice_3")
     model.load_weights("runs/voice_3/checkpoints/step-00002860/model.weights.h5")
-    model._copy(held_attention=False).save_to_preset("tacotron2_mini_kathleen_en", half_precision=True)
+    model.copy(held_attention=False).save_to_preset("tacotron2_mini_kathleen_en", half_precision=True)
 
 One run with `held=0.5` and 100 epochs would be simpler; nobody has tried it.
 

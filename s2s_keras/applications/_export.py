@@ -88,7 +88,7 @@ def quiet():
 def float32(model):
     """The same network in float32, with a name for its output."""
     if model.dtype_policy.name != "float32":
-        model = model._copy(dtype="float32")
+        model = model.copy(dtype="float32")
     outputs = model.output
     if not isinstance(outputs, dict):
         logits = "logits" if getattr(model, "include_top", True) else "encoded"

@@ -25,7 +25,7 @@ _AXES = {"token_ids": _BY_TOKEN, "drawn": ("steps",), "alignment": ("batch", "st
 def export(model, path, format, int8, calibration, vocoder):
     """What `SpeechSynthesizer.export` does; `vocoder` is an object here."""
     _check(path, format, int8, calibration, vocoder)
-    model = model if model.dtype_policy.name == "float32" else model._copy(dtype="float32")
+    model = model if model.dtype_policy.name == "float32" else model.copy(dtype="float32")
     table = model.tokenizer.table() if hasattr(model.tokenizer, "table") else None
     with _export.written_aside(path) as folder, _export.quiet(), exporting(format):
         os.mkdir(folder)

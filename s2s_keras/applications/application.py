@@ -1,5 +1,6 @@
 """The base class of every model."""
 
+import contextlib
 import difflib
 import json
 import os
@@ -11,6 +12,7 @@ import keras
 import keras_hub
 
 from s2s_keras.applications import _export
+from s2s_keras.applications._unset_weights import unset_weights
 from s2s_keras.presets import preset_names, preset_path
 
 
@@ -53,7 +55,8 @@ class Application(keras_hub.models.Backbone):
         path = resolve(preset)
         if not load_weights or not skip_mismatch:
             try:
-                return super().from_preset(path, load_weights=load_weights, **kwargs)
+                with unset_weights() if load_weights else contextlib.nullcontext():
+                    return super().from_preset(path, load_weights=load_weights, **kwargs)
             except ValueError as error:
                 misfits = ("shape", "could not be loaded")
                 if load_weights and kwargs and (any(m in str(error) for m in misfits) or "vocabulary_size" in kwargs):
@@ -63,7 +66,8 @@ class Application(keras_hub.models.Backbone):
                         f"keep fresh weights there (fine-tuning), or leave the argument out. Cause: {error}"
                     ) from error
                 raise
-        source = super().from_preset(path)
+        with unset_weights():
+            source = super().from_preset(path)
         vocabulary_size = getattr(source, "vocabulary_size", None)
         if kwargs.get("vocabulary_size", vocabulary_size) != vocabulary_size:
             kwargs.setdefault("tokenizer", None)  # the preset's has another number of tokens
@@ -84,11 +88,11 @@ class Application(keras_hub.models.Backbone):
             half_precision: bool. Kernels are stored as float16, half the size; they are float32 again when loaded.
         """
         os.makedirs(preset_dir, exist_ok=True)
-        model = self._copy() if self.compiled else self  # a compiled model stores its optimizer too
+        model = self.copy() if self.compiled else self  # a compiled model stores its optimizer too
         with tempfile.TemporaryDirectory(dir=preset_dir, prefix=".") as unfinished:
             super(Application, model).save_to_preset(unfinished, max_shard_size=max_shard_size)
             if half_precision:
-                self._copy(dtype="float16").save_weights(Path(unfinished, "model.weights.h5"), overwrite=True)
+                self.copy(dtype="float16").save_weights(Path(unfinished, "model.weights.h5"), overwrite=True)
             for file in Path(unfinished).rglob("*"):
                 if file.is_file():
                     target = Path(preset_dir, file.relative_to(unfinished))
@@ -123,8 +127,15 @@ class Application(keras_hub.models.Backbone):
         else:
             super().export(filepath, format=format, **kwargs)
 
-    def _copy(self, **changes):
-        """The same network with the same weights, uncompiled."""
+    def copy(self, **changes):
+        """The same network with the same weights, uncompiled.
+
+        Args:
+            **changes: arguments of the class that shall differ, such as `dtype`, where the weights stay the same ones.
+
+        Returns:
+            A model of the same class.
+        """
         model = type(self).from_config({**self.get_config(), **changes})
         if len(model.weights) == len(self.weights):
             model.set_weights(self.get_weights())

@@ -79,7 +79,7 @@ class SpeechClassifier(Classifier):
         if isinstance(encoder, Application):
             dtype = keras.dtype_policies.get(dtype or encoder.dtype_policy)
             if encoder.dtype_policy != dtype:
-                encoder = encoder._copy(dtype=dtype)
+                encoder = encoder.copy(dtype=dtype)
             front_end, inputs = encoder.front_end, audio_inputs()
             encoded = encoder(inputs)
         else:

@@ -98,7 +98,7 @@ class ExactLogits:
         self.reach = front_end.window_length // 2 + 1  # samples that a frame takes on either side of its middle
         self.context = -(-self.reach // self.hop)  # frames of audio that are kept
         if recognizer.dtype_policy.name != "float32":
-            recognizer = recognizer._copy(dtype="float32")
+            recognizer = recognizer.copy(dtype="float32")
         self.network = StreamingNetwork(recognizer, self.step)
         outputs = self.network.compute_output_spec(self._inputs(keras.KerasTensor))
         self.first_memory = keras.tree.map_structure(

@@ -93,7 +93,7 @@ def centaur(tmp_path_factory):
     randomize(model)
     end_in_time(model, TEXTS[:2])
     folder = tmp_path_factory.mktemp("centaur")
-    model._copy(dtype="mixed_bfloat16").save_to_preset(folder / "preset")
+    model.copy(dtype="mixed_bfloat16").save_to_preset(folder / "preset")
     command = ["s2s-keras", "export", str(folder / "preset"), "-o", str(folder / "new" / "voice")]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
         patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # file descriptor 2 belongs to pytest here

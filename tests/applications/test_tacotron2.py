@@ -272,7 +272,7 @@ def test_speech_does_not_depend_on_the_batch(talker):
 
 def test_contrast_takes_bins_from_their_means(talker):
     mel, lengths = np.random.default_rng(0).normal(size=(2, 9, 6)).astype("float32"), np.array([9, 5])
-    plain, sharp = (model._finish(mel, lengths)["mel"] for model in (talker, talker._copy(contrast=1.5)))
+    plain, sharp = (model._finish(mel, lengths)["mel"] for model in (talker, talker.copy(contrast=1.5)))
     for n, length in enumerate(lengths):
         mean = plain[n, :length].mean(axis=0)
         expected = mean + 1.5 * (plain[n, :length] - mean)
