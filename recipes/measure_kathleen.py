@@ -1,11 +1,12 @@
 """How well the preset `tacotron2_mini_kathleen_en` speaks sentences that it was not trained on.
 
     pip install pocketsphinx
-    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--pictures FOLDER]
+    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--recognizer PRESET] [--pictures FOLDER]
 
 speaks the sentences of a part of the corpus and prints, as JSON: the word error rate of PocketSphinx with its
-generic English model on the recordings, on the recordings after spectrogram and vocoder, and on the synthesized speech;
-the mel-cepstral distortion between recording and synthesis, in dB; and what `inspect_alignment` finds.
+generic English model, or of a recognizer of s2s_keras, on the recordings, on the recordings after spectrogram and
+vocoder, and on the synthesized speech; the mel-cepstral distortion between recording and synthesis, in dB; and what
+`inspect_alignment` finds.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-from pocketsphinx import Decoder
 
 from s2s_keras.applications.speech_synthesizer import as_vocoder
 from s2s_keras.data import load_manifest
@@ -30,6 +30,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tacotron2_mini_kathleen_en")
     parser.add_argument("--vocoder", help="another one than the preset's")
+    parser.add_argument("--recognizer", help="a recognizer of s2s_keras instead of PocketSphinx")
     parser.add_argument("--data", default="../shared/data/tts_en_kathleen")
     parser.add_argument("--part", default="test")
     parser.add_argument("--limit", type=int)
@@ -54,7 +55,8 @@ def main():
         "vocoder": vocoder.vocode(mels),
         "synthesis": vocoder.vocode([one.mel for one in spoken]),
     }
-    heard = {name: [recognize(audio) for audio in several] for name, several in speech.items()}
+    recognize = load_model(args.recognizer).transcribe if args.recognizer else pocketsphinx
+    heard = {name: [words(text) for text in recognize(several)] for name, several in speech.items()}
     references = [words(text) for text in texts]
     distances = [mel_cepstral_distortion(m, one.mel).decibels for m, one in zip(mels, spoken, strict=True)]
     result = {
@@ -68,13 +70,18 @@ def main():
     print(json.dumps(result, indent=2))
 
 
-def recognize(audio):
-    decoder = Decoder(samprate=16000, loglevel="FATAL")
-    samples = np.clip(np.concatenate([SILENCE, audio, SILENCE]), -1.0, 1.0)
-    decoder.start_utt()
-    decoder.process_raw((samples * 32767).astype("int16").tobytes(), full_utt=True)
-    decoder.end_utt()
-    return words(decoder.hyp().hypstr if decoder.hyp() else "")
+def pocketsphinx(recordings):
+    from pocketsphinx import Decoder
+
+    texts = []
+    for audio in recordings:
+        decoder = Decoder(samprate=16000, loglevel="FATAL")
+        samples = np.clip(np.concatenate([SILENCE, audio, SILENCE]), -1.0, 1.0)
+        decoder.start_utt()
+        decoder.process_raw((samples * 32767).astype("int16").tobytes(), full_utt=True)
+        decoder.end_utt()
+        texts.append(decoder.hyp().hypstr if decoder.hyp() else "")
+    return texts
 
 
 def words(text):
