@@ -3,10 +3,10 @@
     pip install pocketsphinx
     python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--recognizer PRESET] [--pictures FOLDER]
 
-speaks the sentences of a part of the corpus and prints, as JSON: the word error rate of PocketSphinx with its
-generic English model, or of a recognizer of s2s_keras, on the recordings, on the recordings after spectrogram and
-vocoder, and on the synthesized speech; the mel-cepstral distortion between recording and synthesis, in dB; and what
-`inspect_alignment` finds.
+speaks the sentences of a part of the corpus and prints, as JSON: the word and character error rates of PocketSphinx
+with its generic English model, or of a recognizer of s2s_keras, on the recordings, on the recordings after spectrogram
+and vocoder, and on the synthesized speech; the mel-cepstral distortion between recording and synthesis, in dB; and
+what `inspect_alignment` finds.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 
 from s2s_keras.applications.speech_synthesizer import as_vocoder
 from s2s_keras.data import load_manifest
-from s2s_keras.metrics import inspect_alignment, mel_cepstral_distortion, word_error_rate
+from s2s_keras.metrics import character_error_rate, inspect_alignment, mel_cepstral_distortion, word_error_rate
 from s2s_keras.ops.audio import load_audio
 from s2s_keras.training import load_model
 from s2s_keras.visualization import plot_synthesis
@@ -62,6 +62,7 @@ def main():
     result = {
         "sentences": len(texts),
         "wer": {name: round(word_error_rate(references, several).rate, 4) for name, several in heard.items()},
+        "cer": {name: round(character_error_rate(references, several).rate, 4) for name, several in heard.items()},
         "mel_cepstral_distortion": round(float(np.mean(distances)), 2),
         "diagonality": round(float(np.mean([report.diagonality for report in reports])), 3),
         "sentences_with_skips": sum(bool(len(report.skipped)) for report in reports),

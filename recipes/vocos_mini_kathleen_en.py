@@ -6,7 +6,7 @@ The commands that made it, from the repository's root, with the corpus in ../sha
     recipe=recipes/vocos_mini_kathleen_en.py
     s2s-keras train $recipe --output runs/vocos_1 --set epochs=80    # stopped by SIGTERM after 1,962 steps
     s2s-keras train $recipe --output runs/vocos_2 --set epochs=30 --set start=runs/vocos_1
-    s2s-keras train $recipe --output runs/vocos_3 --set epochs=26 --set start=runs/vocos_2    # stopped after 1,893 steps
+    s2s-keras train $recipe --output runs/vocos_3 --set epochs=26 --set start=runs/vocos_2    # stopped at 1,893
     s2s-keras train $recipe --output runs/vocos_4 --set start=runs/vocos_3 --set epochs=60 --set learning_rate=1.5e-3
 
 A step takes about 0.2 s of one core. The loss on the development set was 1.45 after the first run, then 1.23, 1.25 and
