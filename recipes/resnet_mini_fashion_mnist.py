@@ -21,7 +21,6 @@ from pathlib import Path
 import keras
 
 from s2s_keras.applications import ResNet
-from s2s_keras.applications.application import copy_weights
 from s2s_keras.data import (
     FASHION_MNIST,
     FASHION_MNIST_LABELS,
@@ -54,10 +53,9 @@ class ResNetMiniFashionMNIST(Recipe):
     mixup: float = 0.0
     erase: float = 0.5
     shift: int = 2
-    start: str = ""  # run or preset whose weights to start from
 
     def model(self):
-        model = ResNet(
+        return ResNet(
             blocks=(2, 2),
             filters=(int(64 * self.width), int(128 * self.width)),
             strides=(2, 2),
@@ -70,9 +68,6 @@ class ResNetMiniFashionMNIST(Recipe):
             labels=FASHION_MNIST_LABELS,
             name="resnet_mini",
         )
-        if self.start:
-            copy_weights(load_model(self.start), model)
-        return model
 
     def training_data(self, model):
         images, labels = load_fashion_mnist("train", self.data)
@@ -128,6 +123,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", default=FASHION_MNIST, help="folder of Fashion-MNIST's four files")
     arguments = parser.parse_args()
     if arguments.store:
-        load_model(arguments.store).copy(mirrored=True).save_to_preset(arguments.output, half_precision=True)
+        load_model(arguments.store).save_to_preset(arguments.output, half_precision=True)
     if arguments.write_test:
         write_test(arguments.write_test, arguments.data)

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-from keras import ops
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.applications.classifier import Classifier, softmax
@@ -31,8 +30,6 @@ class ImageClassifier(Classifier):
         deviation: float or sequence likewise, by which they are divided then.
         pooling: "mean" over the picture, or "flatten".
         dropout: float, rate below the logits.
-        mirrored: bool. The logits are the mean of those of the picture and of its mirror image: more right answers at
-            twice the cost, for a network that was trained on both: `model.copy(mirrored=True)`.
         dtype: dtype policy. Normalization, pooling and logits are float32 under every policy.
         **kwargs: `name` and `trainable`.
 
@@ -64,7 +61,6 @@ class ImageClassifier(Classifier):
         deviation=127.5,
         pooling="mean",
         dropout=0.0,
-        mirrored=False,
         dtype=None,
         **kwargs,
     ):
@@ -87,15 +83,12 @@ class ImageClassifier(Classifier):
             scale = (1.0 / np.asarray(deviation)).tolist()
             offset = (-np.asarray(mean) / np.asarray(deviation)).tolist()
             x = keras.layers.Rescaling(scale, offset, dtype="float32", name="normalization")(x)
-        both = mirrored and include_top
-        encoded = apply_encoder(encoder, ops.concatenate([x, ops.flip(x, axis=2)], axis=0) if both else x)
+        encoded = apply_encoder(encoder, x)
 
         def pool(x):
             if pooling == "flatten":
-                x = keras.layers.Flatten(dtype=dtype, name="pooling", data_format="channels_last")(x)
-            else:
-                x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling", data_format="channels_last")(x)
-            return ops.mean(ops.reshape(x, (2, -1, x.shape[-1])), axis=0) if both else x
+                return keras.layers.Flatten(dtype=dtype, name="pooling", data_format="channels_last")(x)
+            return keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling", data_format="channels_last")(x)
 
         super().__init__(inputs, encoded, pool, labels, num_classes, include_top, dropout, dtype=dtype, **kwargs)
         if type(self) is ImageClassifier:
@@ -104,7 +97,6 @@ class ImageClassifier(Classifier):
         self.mean = mean
         self.deviation = deviation
         self.pooling = pooling
-        self.mirrored = mirrored
 
     def classify(self, image, batch_size=32, top_k=None):
         """The class of pictures.
@@ -178,7 +170,6 @@ class ImageClassifier(Classifier):
             "mean": self.mean,
             "deviation": self.deviation,
             "pooling": self.pooling,
-            "mirrored": self.mirrored,
         }
 
 

@@ -47,17 +47,6 @@ def test_names_of_the_originals_checkpoints(case):
     np.testing.assert_array_equal(case().outputs(again), case().outputs(model))
 
 
-@pytest.mark.parametrize("case", [TestAlexNet, TestCifarNV])
-def test_mirrored_logits_are_the_mean_of_both_sides(case):
-    model = case().make()
-    pixels = np.random.default_rng(0).uniform(0, 255, (2, *model.image_shape)).astype("float32")
-    left, right = (values([model(x)])[0] for x in (pixels, pixels[:, :, ::-1].copy()))
-    assert np.abs(left - right).max() > 1e-3
-    both = model.copy(mirrored=True)
-    np.testing.assert_allclose(values([both(pixels)])[0], (left + right) / 2, atol=1e-5)
-    assert both.count_params() == model.count_params()
-
-
 def brightness(**changes):
     """Says class 0 of dark pictures and class 1 of bright ones."""
     arguments = {"labels": ("dark", "bright"), "image_shape": (4, 4, 1), "mean": 127.5, "deviation": 10.0}
