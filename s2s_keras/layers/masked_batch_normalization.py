@@ -75,7 +75,7 @@ class MaskedBatchNormalization(keras.layers.Layer):
         x = apply_mask(inputs, mask)  # not only out of the sums: the gradient of gamma reads every frame
         x = ops.reshape(x, (-1, x.shape[-1]))
         if mask is None:
-            weights, count = ops.ones((1, 1)), ops.cast(ops.shape(x)[0], "float32")
+            weights, count = ops.ones((1, 1), "float32"), ops.cast(ops.shape(x)[0], "float32")
         else:
             weights = ops.reshape(ops.cast(mask, "float32"), (-1, 1))
             weights = ops.repeat(weights, math.prod(inputs.shape[2:-1]), axis=0)
