@@ -11,7 +11,7 @@ import re
 import keras
 
 from s2s_keras.applications import Jasper
-from s2s_keras.data import SpeedPerturbation
+from s2s_keras.data import SpeedPerturbation, load_manifest
 from s2s_keras.training import Recipe
 
 
@@ -24,6 +24,7 @@ class JasperMiniKathleen(Recipe):
     monitor = "val_wer"
     data: str = "../shared/data/tts_en_kathleen"
     dropout: float = 0.2
+    part: float = 1.0  # of the training utterances
 
     def model(self):
         return Jasper(
@@ -35,16 +36,20 @@ class JasperMiniKathleen(Recipe):
             name="jasper_mini",
         )
 
-    def recordings(self, model, part, **options):
-        manifest = f"{self.data}/manifest_{part}.jsonl"
-        return self.speech_dataset(manifest, model.tokenizer, normalize=letters, cache=True, **options)
-
     def training_data(self, model):
-        speeds = SpeedPerturbation((0.9, 1.0, 1.1))
-        return self.recordings(model, "train", buckets=3, shuffle=True, drop_remainder=True, augmentation=speeds)
+        return self.speech_dataset(
+            load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)],
+            model.tokenizer,
+            normalize=letters,
+            buckets=3,
+            shuffle=True,
+            cache=True,
+            drop_remainder=True,
+            augmentation=SpeedPerturbation((0.9, 1.0, 1.1)),
+        )
 
     def validation_data(self, model):
-        return self.recordings(model, "dev")
+        return self.speech_dataset(f"{self.data}/manifest_dev.jsonl", model.tokenizer, normalize=letters, cache=True)
 
     def optimizer(self, steps_per_epoch):
         steps = self.epochs * steps_per_epoch

@@ -1,7 +1,8 @@
 """How well the preset `tacotron2_mini_kathleen_en` speaks sentences that it was not trained on.
 
     pip install pocketsphinx
-    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--recognizer PRESET] [--pictures FOLDER]
+    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--recognizer PRESET] [--contrast 1.85]
+        [--pictures FOLDER]
 
 speaks the sentences of a part of the corpus and prints, as JSON: the word and character error rates of PocketSphinx
 with its generic English model, or of a recognizer of s2s_keras, on the recordings, on the recordings after spectrogram
@@ -31,6 +32,7 @@ def main():
     parser.add_argument("--preset", default="tacotron2_mini_kathleen_en")
     parser.add_argument("--vocoder", help="another one than the preset's")
     parser.add_argument("--recognizer", help="a recognizer of s2s_keras instead of PocketSphinx")
+    parser.add_argument("--contrast", type=float, help="another one than the preset's")
     parser.add_argument("--data", default="../shared/data/tts_en_kathleen")
     parser.add_argument("--part", default="test")
     parser.add_argument("--limit", type=int)
@@ -39,6 +41,7 @@ def main():
     utterances = load_manifest(f"{args.data}/manifest_{args.part}.jsonl")[: args.limit]
     texts = [utterance.text for utterance in utterances]
     model = load_model(args.preset)
+    model = model if args.contrast is None else model.copy(contrast=args.contrast)
     vocoder = as_vocoder(args.vocoder or model.vocoder, model.front_end)
     recordings = [load_audio(utterance.audio, model.sample_rate) for utterance in utterances]
     mels = [np.asarray(model.front_end([a[None], np.array([len(a)], "int32")]))[0] for a in recordings]

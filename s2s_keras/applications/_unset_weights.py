@@ -6,6 +6,7 @@ import threading
 import keras
 import numpy as np
 
+_ONE_THREAD = threading.RLock()  # of two that overlapped, the later would put the wrapper of the other back
 _RANDOM = ("RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Orthogonal")
 
 
@@ -26,11 +27,12 @@ def unset_weights():
         return call
 
     classes = [getattr(keras.initializers, name) for name in _RANDOM]
-    draws = [one.__call__ for one in classes]
-    try:
-        for one, draw in zip(classes, draws, strict=True):
-            one.__call__ = zeros_here(draw)
-        yield
-    finally:
-        for one, draw in zip(classes, draws, strict=True):
-            one.__call__ = draw
+    with _ONE_THREAD:
+        draws = [one.__call__ for one in classes]
+        try:
+            for one, draw in zip(classes, draws, strict=True):
+                one.__call__ = zeros_here(draw)
+            yield
+        finally:
+            for one, draw in zip(classes, draws, strict=True):
+                one.__call__ = draw

@@ -71,7 +71,7 @@ class MaskedBatchNormalization(keras.layers.Layer):
         return ops.cast(x, self.compute_dtype)
 
     def _normalize(self, inputs, mask):
-        """Normalizes by the batch, as a matrix: sums over several axes take XLA four times as long on a CPU."""
+        """Normalizes by the batch, as a matrix: sums over several axes take XLA longer on a CPU."""
         x = apply_mask(inputs, mask)  # not only out of the sums: the gradient of gamma reads every frame
         x = ops.reshape(x, (-1, x.shape[-1]))
         if mask is None:

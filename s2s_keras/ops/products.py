@@ -6,7 +6,7 @@ from keras import ops
 def channel_product(x, kernel):
     """`keras.ops.matmul` of features and a matrix, as a product of two matrices.
 
-    With three axes XLA takes up to three times as long over product and gradient on a CPU.
+    With three axes XLA takes longer over product and gradient on a CPU: see benchmarks/README.md, WaveNet.
 
     Args:
         x: float (..., C).

@@ -48,6 +48,33 @@ def test_statistics_of_all_frames_are_those_of_keras(x, arguments, mask):
     np.testing.assert_allclose(biased, ops.convert_to_numpy(peer.moving_variance), rtol=1e-5)
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_gradient_is_that_of_differences(masked):
+    """The moments' gradient is written by hand: a step of the layer below, beside the formula in float64."""
+    rng = np.random.default_rng(0)
+    x, kernel, share = rng.normal(1.0, 2.0, (2, 7, 2)), rng.normal(size=(2, 3)), rng.normal(size=(2, 7, 3))
+    mask = MASK if masked else np.ones_like(MASK)
+    share *= mask[..., None]
+
+    def loss(kernel):
+        y = x @ kernel
+        real = y[mask]
+        return np.mean(share * (y - real.mean(axis=0)) / np.sqrt(real.var(axis=0) + 1e-2))
+
+    inputs = {"x": keras.Input((7, 2)), "mask": keras.Input((7,), dtype="bool")}
+    below = keras.layers.Dense(3, use_bias=False)
+    y = MaskedBatchNormalization(epsilon=1e-2)(below(inputs["x"]), mask=inputs["mask"] if masked else None)
+    model = keras.Model(inputs, y)
+    below.set_weights([kernel])
+    model.compile(keras.optimizers.SGD(1.0), lambda share, y: ops.mean(share * y))
+    model.train_on_batch({"x": x, "mask": mask}, share)
+    found = kernel - ops.convert_to_numpy(below.kernel)
+    steps = 1e-5 * np.eye(6).reshape(6, 2, 3)
+    expected = [(loss(kernel + step) - loss(kernel - step)) / 2e-5 for step in steps]
+    assert np.abs(expected).max() > 1e-2
+    np.testing.assert_allclose(found.ravel(), expected, atol=1e-6)
+
+
 def test_inference_uses_the_moving_statistics(x):
     layer = MaskedBatchNormalization(epsilon=0.0)
     layer.build(x.shape)
