@@ -11,8 +11,10 @@ import re
 import keras
 
 from s2s_keras.applications import Jasper
+from s2s_keras.applications.application import copy_weights
 from s2s_keras.data import SpeedPerturbation, load_manifest
-from s2s_keras.training import Recipe
+from s2s_keras.layers import SpecAugment
+from s2s_keras.training import Recipe, load_model
 
 
 class JasperMiniKathleen(Recipe):
@@ -24,24 +26,34 @@ class JasperMiniKathleen(Recipe):
     monitor = "val_wer"
     data: str = "../shared/data/tts_en_kathleen"
     dropout: float = 0.2
+    spec_augment: bool = False
     part: float = 1.0  # of the training utterances
+    synthetic: str = ""  # manifests of synthetic speech that is learned beside the recordings, separated by commas
+    start: str = ""  # run whose weights to start from
 
     def model(self):
-        return Jasper(
-            prologue=((96, 11, self.dropout), (128, 7, self.dropout)),
-            blocks=((160, 5, self.dropout),) * 3,
-            epilogue=((192, 3, self.dropout), (256, 1, self.dropout)),
+        model = Jasper(
+            prologue=((96, 11, self.dropout), (160, 7, self.dropout)),
+            blocks=((208, 5, self.dropout),) * 4,
+            epilogue=((256, 3, self.dropout), (320, 1, self.dropout)),
             repeat=2,
             residual="plain",
+            spec_augment=SpecAugment(2, 16, 2, 40, name="spec_augment") if self.spec_augment else None,
             name="jasper_mini",
         )
+        if self.start:
+            copy_weights(load_model(self.start), model)
+        return model
 
     def training_data(self, model):
+        utterances = load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)]
+        for manifest in filter(None, self.synthetic.split(",")):
+            utterances = utterances + load_manifest(manifest)
         return self.speech_dataset(
-            load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)],
+            utterances,
             model.tokenizer,
             normalize=letters,
-            buckets=3,
+            buckets=5,
             shuffle=True,
             cache=True,
             drop_remainder=True,

@@ -1,8 +1,8 @@
 """How well the preset `tacotron2_mini_kathleen_en` speaks sentences that it was not trained on.
 
     pip install pocketsphinx
-    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--recognizer PRESET] [--contrast 1.85]
-        [--pictures FOLDER]
+    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--contrast 1.85] [--pictures FOLDER]
+        [--recognizer PRESET [--language-model FILE [--alpha 0.5] [--beta 1.0]]]
 
 speaks the sentences of a part of the corpus and prints, as JSON: the word and character error rates of PocketSphinx
 with its generic English model, or of a recognizer of s2s_keras, on the recordings, on the recordings after spectrogram
@@ -11,6 +11,7 @@ what `inspect_alignment` finds.
 """
 
 import argparse
+import functools
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from s2s_keras.applications.speech_synthesizer import as_vocoder
 from s2s_keras.data import load_manifest
+from s2s_keras.decoding import CTCBeamSearch
 from s2s_keras.metrics import character_error_rate, inspect_alignment, mel_cepstral_distortion, word_error_rate
 from s2s_keras.ops.audio import load_audio
 from s2s_keras.training import load_model
@@ -32,6 +34,9 @@ def main():
     parser.add_argument("--preset", default="tacotron2_mini_kathleen_en")
     parser.add_argument("--vocoder", help="another one than the preset's")
     parser.add_argument("--recognizer", help="a recognizer of s2s_keras instead of PocketSphinx")
+    parser.add_argument("--language-model", help="n-gram model for that recognizer")
+    parser.add_argument("--alpha", type=float, default=0.5, help="weight of the language model")
+    parser.add_argument("--beta", type=float, default=1.0, help="bonus of a word")
     parser.add_argument("--contrast", type=float, help="another one than the preset's")
     parser.add_argument("--data", default="../shared/data/tts_en_kathleen")
     parser.add_argument("--part", default="test")
@@ -58,7 +63,7 @@ def main():
         "vocoder": vocoder.vocode(mels),
         "synthesis": vocoder.vocode([one.mel for one in spoken]),
     }
-    recognize = load_model(args.recognizer).transcribe if args.recognizer else pocketsphinx
+    recognize = recognizer_of(args) if args.recognizer else pocketsphinx
     heard = {name: [words(text) for text in recognize(several)] for name, several in speech.items()}
     references = [words(text) for text in texts]
     distances = [mel_cepstral_distortion(m, one.mel).decibels for m, one in zip(mels, spoken, strict=True)]
@@ -72,6 +77,15 @@ def main():
         "sentences_with_repeats": sum(bool(len(report.repeated)) for report in reports),
     }
     print(json.dumps(result, indent=2))
+
+
+def recognizer_of(args):
+    """A function from recordings to texts, of the command line's arguments."""
+    model = load_model(args.recognizer)
+    if not args.language_model:
+        return model.transcribe
+    search = CTCBeamSearch(model.tokenizer, args.language_model, alpha=args.alpha, beta=args.beta, beam_width=256)
+    return functools.partial(model.transcribe, language_model=search)
 
 
 def pocketsphinx(recordings):

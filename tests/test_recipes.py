@@ -19,7 +19,7 @@ RECIPES = Path(__file__).resolve().parents[1] / "recipes"
     ("name", "settings", "parameters"),
     [
         ("jasper_mini_an4", {"width": "0.25"}, 85981),
-        ("jasper_mini_kathleen_en", {}, 1124893),
+        ("jasper_mini_kathleen_en", {}, 2283101),
         ("mixed_families_an4", {"filters": "16,16,16", "hidden_dim": 8}, 5021),
         ("wav2letter_mini_an4_en", {"width": "0.25", "regularize": "yes"}, 220925),
         ("deep_speech_mini_an4_en", {"width": "0.125"}, 235005),
