@@ -84,7 +84,7 @@ def recognizer_of(args):
     model = load_model(args.recognizer)
     if not args.language_model:
         return model.transcribe
-    search = CTCBeamSearch(model.tokenizer, args.language_model, alpha=args.alpha, beta=args.beta, beam_width=256)
+    search = CTCBeamSearch.from_preset(args.language_model, model.tokenizer, alpha=args.alpha, beta=args.beta)
     return functools.partial(model.transcribe, language_model=search)
 
 
