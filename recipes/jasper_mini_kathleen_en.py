@@ -1,9 +1,26 @@
 """A recognizer of one voice, to measure a synthesizer of that voice with. It is no preset: it knows nobody else.
 
-From the repository's root, with the corpus in ../shared/data/tts_en_kathleen:
+An hour of one speaker is too little to learn English spelling from, so it starts from eight hours of synthetic voices
+that read other sentences, and a language model knows more words. From the repository's root, with the corpora in
+../shared/data:
 
-    s2s-keras train recipes/jasper_mini_kathleen_en.py --output runs/jasper_mini_kathleen_en
-    python recipes/measure_kathleen.py --recognizer runs/jasper_mini_kathleen_en
+    export KERAS_BACKEND=jax
+    recipe=recipes/jasper_mini_kathleen_en.py
+    python recipes/english_texts.py --output runs/english
+    python recipes/synthetic_speech.py runs/english/spoken.txt --clear --espeak 0.25 --output runs/english_voices
+    s2s-keras lm train runs/english/corpus.txt --prune 0,0,1 --output runs/english/words.s2slm
+    s2s-keras train $recipe --output runs/kathleen_1 --epochs 12 --set batch_size=16 --set dropout=0.1 \
+        --set synthetic=runs/english_voices/manifest.jsonl
+    s2s-keras train $recipe --output runs/kathleen_2 --epochs 30 --set start=runs/kathleen_1 --set learning_rate=5e-4
+    python recipes/measure_kathleen.py --part dev test --recognizer runs/kathleen_2 \
+        --language-model runs/english/words.s2slm --alpha 0.4 --beta 0.5
+
+Of the recordings of the development set 70.0 % of the words were wrong after the first training and 57.0 % after the
+second, 38.1 % with the language model at the best of six weights and four bonuses (`s2s_keras.decoding.tune`). The
+second training was stopped after 27 epochs, as nothing got better any more.
+
+(The sentences were said in two halves, with seeds 0 and 1.) An epoch takes five minutes of one core in the first
+training, half a minute in the second.
 """
 
 import re
@@ -13,12 +30,11 @@ import keras
 from s2s_keras.applications import Jasper
 from s2s_keras.applications.application import copy_weights
 from s2s_keras.data import SpeedPerturbation, load_manifest
-from s2s_keras.layers import SpecAugment
 from s2s_keras.training import Recipe, load_model
 
 
 class JasperMiniKathleen(Recipe):
-    """The network of `jasper_mini_an4.py`, on the recordings that the voice was trained on."""
+    """A small Jasper, on the recordings that the voice was trained on."""
 
     epochs = 60
     batch_size = 8
@@ -26,9 +42,8 @@ class JasperMiniKathleen(Recipe):
     monitor = "val_wer"
     data: str = "../shared/data/tts_en_kathleen"
     dropout: float = 0.2
-    spec_augment: bool = False
     part: float = 1.0  # of the training utterances
-    synthetic: str = ""  # manifests of synthetic speech that is learned beside the recordings, separated by commas
+    synthetic: str = ""  # manifest of synthetic speech that is learned beside the recordings
     start: str = ""  # run whose weights to start from
 
     def model(self):
@@ -38,7 +53,6 @@ class JasperMiniKathleen(Recipe):
             epilogue=((256, 3, self.dropout), (320, 1, self.dropout)),
             repeat=2,
             residual="plain",
-            spec_augment=SpecAugment(2, 16, 2, 40, name="spec_augment") if self.spec_augment else None,
             name="jasper_mini",
         )
         if self.start:
@@ -47,8 +61,8 @@ class JasperMiniKathleen(Recipe):
 
     def training_data(self, model):
         utterances = load_manifest(f"{self.data}/manifest_train.jsonl")[:: round(1 / self.part)]
-        for manifest in filter(None, self.synthetic.split(",")):
-            utterances = utterances + load_manifest(manifest)
+        if self.synthetic:
+            utterances = utterances + load_manifest(self.synthetic)
         return self.speech_dataset(
             utterances,
             model.tokenizer,

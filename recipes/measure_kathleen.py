@@ -1,12 +1,13 @@
 """How well the preset `tacotron2_mini_kathleen_en` speaks sentences that it was not trained on.
 
     pip install pocketsphinx
-    python recipes/measure_kathleen.py [--preset PRESET] [--part test] [--contrast 1.85] [--pictures FOLDER]
+    python recipes/measure_kathleen.py [--preset PRESET] [--part dev test] [--contrast 1.85] [--pictures FOLDER]
         [--recognizer PRESET [--language-model FILE [--alpha 0.5] [--beta 1.0]]]
 
-speaks the sentences of a part of the corpus and prints, as JSON: the word and character error rates of PocketSphinx
+speaks the sentences of parts of the corpus and prints, as JSON: the word and character error rates of PocketSphinx
 with its generic English model, or of a recognizer of s2s_keras, on the recordings, on the recordings after spectrogram
-and vocoder, and on the synthesized speech; the mel-cepstral distortion between recording and synthesis, in dB; and
+and vocoder, and on the synthesized speech, the last word error rate as a multiple of the first with the interval that
+holds 95 % of bootstrap samples of sentences; the mel-cepstral distortion between recording and synthesis, in dB; and
 what `inspect_alignment` finds.
 """
 
@@ -39,11 +40,11 @@ def main():
     parser.add_argument("--beta", type=float, default=1.0, help="bonus of a word")
     parser.add_argument("--contrast", type=float, help="another one than the preset's")
     parser.add_argument("--data", default="../shared/data/tts_en_kathleen")
-    parser.add_argument("--part", default="test")
+    parser.add_argument("--part", nargs="+", default=["test"], choices=["train", "dev", "test"])
     parser.add_argument("--limit", type=int)
     parser.add_argument("--pictures", type=Path, help="folder for a picture of every sentence")
     args = parser.parse_args()
-    utterances = load_manifest(f"{args.data}/manifest_{args.part}.jsonl")[: args.limit]
+    utterances = [u for part in args.part for u in load_manifest(f"{args.data}/manifest_{part}.jsonl")[: args.limit]]
     texts = [utterance.text for utterance in utterances]
     model = load_model(args.preset)
     model = model if args.contrast is None else model.copy(contrast=args.contrast)
@@ -71,12 +72,24 @@ def main():
         "sentences": len(texts),
         "wer": {name: round(word_error_rate(references, several).rate, 4) for name, several in heard.items()},
         "cer": {name: round(character_error_rate(references, several).rate, 4) for name, several in heard.items()},
+        "synthesis_to_recordings": multiple(references, heard["synthesis"], heard["recordings"]),
         "mel_cepstral_distortion": round(float(np.mean(distances)), 2),
         "diagonality": round(float(np.mean([report.diagonality for report in reports])), 3),
         "sentences_with_skips": sum(bool(len(report.skipped)) for report in reports),
         "sentences_with_repeats": sum(bool(len(report.repeated)) for report in reports),
     }
     print(json.dumps(result, indent=2))
+
+
+def multiple(references, several, others):
+    """The first word error rate divided by the second, and the bounds of 95 % of bootstrap samples of sentences."""
+    edits = [
+        [word_error_rate(*pair).edits for pair in zip(references, texts, strict=True)] for texts in (several, others)
+    ]
+    samples = np.random.default_rng(0).integers(len(references), size=(10000, len(references)))
+    drawn = np.array(edits)[:, samples].sum(axis=2)
+    bounds = np.quantile(drawn[0] / np.maximum(drawn[1], 1), (0.025, 0.975))
+    return [round(float(x), 2) for x in (np.sum(edits[0]) / max(np.sum(edits[1]), 1), *bounds)]
 
 
 def recognizer_of(args):

@@ -2,6 +2,7 @@ import importlib.util
 import json
 import struct
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -11,8 +12,17 @@ from s2s_keras.data import Utterance, load_image_manifest
 from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
+from tests.checks import once
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+
+
+def script(name):
+    """A recipe as a module."""
+    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize(
@@ -104,10 +114,7 @@ def test_recipe_of_pictures_has_a_network_and_batches(tmp_path):
     pixels, labels = training.batch(0, 0)
     assert pixels.shape == (32, 28, 28, 1) and pixels.max() > 0.0  # erased; the pictures are black
     np.testing.assert_allclose(labels[:, 0], 0.91, atol=1e-6)
-    spec = importlib.util.spec_from_file_location("fashion_mnist", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.write_test(tmp_path / "test", tmp_path)
+    script("resnet_mini_fashion_mnist").write_test(tmp_path / "test", tmp_path)
     assert load_image_manifest(tmp_path / "test" / "manifest.jsonl", model.labels)[1].tolist() == [0, 0, 0]
 
 
@@ -124,19 +131,28 @@ def test_held_out_speakers_are_not_trained_on(shared):
 
 
 def test_digits_are_cut_between_their_neighbours():
-    spec = importlib.util.spec_from_file_location("digits_an4", RECIPES / "digits_an4.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     words = [
         Word("erase", 0.3, 0.6, 1.0),
         Word("six", 0.7, 1.0, 1.0),
         Word("two", 2.0, 2.3, 1.0),
         Word("one", 2.36, 2.4, 1.0),
     ]
-    found = module.digits(Utterance("a.flac", "erase six two one", 2.5, speaker="me"), words)
+    found = script("digits_an4").digits(Utterance("a.flac", "erase six two one", 2.5, speaker="me"), words)
     parts = [(digit.text, digit.offset, round(digit.offset + digit.duration, 3)) for digit in found]
     assert parts == [("six", 0.65, 1.12), ("two", 1.88, 2.33)]  # what is left of "one" is too short
     assert {digit.speaker for digit in found} == {"me"}
+
+
+@once
+def test_texts_hold_no_sentence_that_is_measured(shared, tmp_path):
+    texts = script("english_texts")
+    texts.write(shared / "data", tmp_path)
+    spoken, corpus = ((tmp_path / f"{name}.txt").read_text().splitlines() for name in ("spoken", "corpus"))
+    manifests = [shared / f"data/tts_en_kathleen/manifest_{part}.jsonl" for part in ("train", "dev", "test")]
+    train, dev, test = (set(texts.transcripts(manifest)) for manifest in manifests)
+    assert len(spoken) == 9000 + 2 * 1052 and train <= set(spoken) and train <= set(corpus)
+    assert (len(dev), len(test)) == (40, 39) and not (dev | test) & {*spoken, *corpus}  # one is there twice
+    assert sorted({character for line in (*spoken, *corpus) for character in line}) == sorted(" '" + ascii_lowercase)
 
 
 def test_recipe_of_two_losses_has_a_network_and_batches(shared):
@@ -151,10 +167,7 @@ def test_recipe_of_two_losses_has_a_network_and_batches(shared):
 
 @pytest.fixture(scope="module")
 def recipe():
-    spec = importlib.util.spec_from_file_location("recipe", RECIPES / "jasper_small_an4_en.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("jasper_small_an4_en")
 
 
 def test_cross_fading_keeps_the_level_and_takes_the_overlap(recipe):
