@@ -10,8 +10,6 @@ from keras import ops
 
 from s2s_keras.applications import Application
 
-once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same on every backend")
-
 
 def randomize(model, seed=0):
     """Give every weight a value at which nothing cancels: no zero offset, no variance of one."""

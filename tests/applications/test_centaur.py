@@ -8,7 +8,7 @@ from s2s_keras.convert.open_seq2seq import load_variables
 from s2s_keras.layers import CentaurBlock
 from s2s_keras.tokenizers import SynthesisTokenizer
 from tests.applications.test_tacotron2 import SynthesizerTestCase
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 
 ORIGINAL = {
     "vocabulary_size": 30,
@@ -83,7 +83,6 @@ class TestCentaur(SynthesizerTestCase):
             np.testing.assert_allclose(output, outputs[name.removesuffix("_postnet")], rtol=0, atol=1e-4, err_msg=name)
 
 
-@once
 def test_number_of_parameters_of_the_original():
     assert count_parameters(Centaur, vocabulary_size=96, magnitude_bins=513) == 22_574_244
 

@@ -4,7 +4,7 @@ from s2s_keras.applications import DeepSpeech2, DeepSpeech2Large, DeepSpeech2Med
 from s2s_keras.applications.deep_speech import SpectrogramConvolutions
 from s2s_keras.layers import feature_input, masked_conv2d
 from s2s_keras.ops.activations import clipped_relu
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 from tests.reference import Golden, check_golden_training
 from tests.test_case import SMALL, ApplicationTestCase, LayerTestCase
 
@@ -72,7 +72,6 @@ class TestSpectrogramConvolutions(LayerTestCase):
     clears_padding = True
 
 
-@once
 @pytest.mark.parametrize(
     "application, arguments, expected",
     [

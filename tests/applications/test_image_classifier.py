@@ -6,7 +6,7 @@ from s2s_keras.applications import AlexNet, Application, CifarNV, Classification
 from s2s_keras.convert.open_seq2seq import load_variables, name_table
 from s2s_keras.ops.images import write_image
 from tests.applications.image_case import ImageTestCase
-from tests.checks import count_parameters, once, values
+from tests.checks import count_parameters, values
 
 
 class TestAlexNet(ImageTestCase):
@@ -31,7 +31,7 @@ class TestCifarNV(ImageTestCase):
     encoder_shape = (None, 8, 8, 6)
 
 
-@once
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on every backend")
 def test_sizes_of_the_originals_networks():
     assert count_parameters(AlexNet, num_classes=1000) == 61_100_840
     assert count_parameters(CifarNV, num_classes=10) == 2_617_994

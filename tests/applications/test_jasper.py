@@ -15,7 +15,7 @@ from s2s_keras.losses import CTC
 from s2s_keras.ops.activations import clipped_relu
 from s2s_keras.optimizers import LARC, NovoGrad
 from s2s_keras.optimizers.schedules import WarmUp
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 from tests.reference import Golden, Reference, check_golden_training
 from tests.test_case import SMALL, ApplicationTestCase
 
@@ -106,7 +106,6 @@ class TestJasperMini(ApplicationTestCase):
     num_parameters = 4 * (3 * 8 + 8 * 8 + 16) + 2 * (8 + 8 * 8 + 16) + 29 * 9
 
 
-@once
 @pytest.mark.parametrize(
     "application, arguments, expected",
     [
@@ -157,7 +156,6 @@ def test_fifteen_training_steps_equal_the_original(case, request):
         np.testing.assert_allclose(norm, expected[f"norm15:{name}"], rtol=1e-3, err_msg=name)
 
 
-@once
 @pytest.mark.parametrize("front_end", ["MFCC", "Spectrogram", "PythonSpeechFeatures"])
 def test_every_front_end_loads_in_another_process(front_end, tmp_path):
     layer = getattr(layers, front_end)(name="front_end")

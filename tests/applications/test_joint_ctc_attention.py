@@ -7,7 +7,7 @@ from s2s_keras.applications import JointCTCAttention
 from s2s_keras.layers import BlankPadding
 from s2s_keras.losses import CTC, CrossEntropy
 from tests.applications.attention_case import SMALL_ATTENTION, AttentionTestCase, Reference
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 
 CONVOLUTIONS = 3 * 8 * 8 + 16
 CELL = 4 * ((5 + 6) * 6 + 6 * 6 + 6) + (6 + 8) * 6
@@ -61,7 +61,6 @@ class TestJointCTCAttention(AttentionTestCase):
             self.model.transcribe(np.zeros(10, "float32"), ctc_weight=2)
 
 
-@once
 def test_number_of_parameters_of_the_original():
     assert count_parameters(JointCTCAttention) == 42_745_655
 

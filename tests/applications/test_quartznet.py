@@ -1,7 +1,7 @@
 import pytest
 
 from s2s_keras.applications import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 from tests.reference import Golden, check_golden_training
 from tests.test_case import SMALL, ApplicationTestCase
 
@@ -53,7 +53,6 @@ class TestQuartzNet5x5(ApplicationTestCase):
     num_parameters = 4 * SEPARABLE + 3 * PROJECTION + HEAD
 
 
-@once
 @pytest.mark.parametrize(
     "application, residual, expected",
     [

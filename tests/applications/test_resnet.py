@@ -14,9 +14,10 @@ from s2s_keras.applications import (
 from s2s_keras.convert.open_seq2seq import load_variables, name_table
 from s2s_keras.layers import MelPicture
 from tests.applications.image_case import ImageTestCase
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 from tests.classifier_case import ClassifierTestCase
 
+once = pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on every backend")
 SMALL = {
     "blocks": (2,),
     "filters": (4,),

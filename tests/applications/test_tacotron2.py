@@ -8,7 +8,7 @@ from s2s_keras.convert.open_seq2seq import load_variables
 from s2s_keras.layers import LocationAttention, MelSpectrogram
 from s2s_keras.losses import StopTokenCrossEntropy
 from s2s_keras.tokenizers import SynthesisTokenizer
-from tests.checks import count_parameters, dtypes_seen, once, values
+from tests.checks import count_parameters, dtypes_seen, values
 from tests.test_case import GARBAGE, ApplicationTestCase
 
 SMALL = {
@@ -183,7 +183,6 @@ class TestTacotron2(SynthesizerTestCase):
             self.make = make
 
 
-@once
 @pytest.mark.parametrize("attention", ["forward", "dynamic_convolution"])
 def test_other_attention_learns_too(attention):
     keras.utils.set_random_seed(0)

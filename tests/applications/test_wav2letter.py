@@ -1,7 +1,7 @@
 import pytest
 
 from s2s_keras.applications import Wav2Letter, Wav2LetterLarge, Wav2LetterPlus
-from tests.checks import count_parameters, once
+from tests.checks import count_parameters
 from tests.reference import Golden
 from tests.test_case import SMALL, ApplicationTestCase
 
@@ -28,7 +28,6 @@ class TestWav2LetterPlus(ApplicationTestCase):
     )
 
 
-@once
 @pytest.mark.parametrize("application, expected", [(Wav2LetterPlus, 106_496_285), (Wav2LetterLarge, 105_774_877)])
 def test_number_of_parameters_of_the_original(application, expected):
     assert count_parameters(application) == expected

@@ -10,7 +10,7 @@ from s2s_keras.convert.open_seq2seq import load_variables, name_table
 from s2s_keras.data import NextSample
 from s2s_keras.losses import MixtureOfLogistics
 from s2s_keras.ops.mu_law import mu_law_encode
-from tests.checks import count_parameters, once, randomize, values
+from tests.checks import count_parameters, randomize, values
 from tests.test_case import GARBAGE, ApplicationTestCase
 
 HOP = 20
@@ -152,7 +152,6 @@ class TestMixtureOfLogistics(VocoderTestCase):
     loss = MixtureOfLogistics(num_classes=4)
 
 
-@once
 def test_size_and_receptive_field_of_the_original():
     assert count_parameters(WaveNet) == 696_960
     assert WaveNet(filters=2, num_mel_bins=2, output_size=2).receptive_field == 6139
