@@ -28,7 +28,10 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", required=True, type=Path, help="folder")
     args = parser.parse_args()
-    write(args.data, args.output)
+    try:
+        write(args.data, args.output)
+    except FileNotFoundError as error:
+        parser.error(f"{error.filename} is not there. --data is the folder of the corpora.")
 
 
 def write(data, output):

@@ -44,6 +44,10 @@ def main():
     parser.add_argument("--limit", type=int)
     parser.add_argument("--pictures", type=Path, help="folder for a picture of every sentence")
     args = parser.parse_args()
+    if args.language_model and not args.recognizer:
+        parser.error(
+            "--language-model is for a --recognizer of s2s_keras; PocketSphinx has its own. Pass one, or neither."
+        )
     utterances = [u for part in args.part for u in load_manifest(f"{args.data}/manifest_{part}.jsonl")[: args.limit]]
     texts = [utterance.text for utterance in utterances]
     model = load_model(args.preset)

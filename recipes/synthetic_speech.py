@@ -78,7 +78,12 @@ def main():
     args = parser.parse_args()
     if missing := [name for name in ("espeak-ng", "flite") if shutil.which(name) is None]:
         parser.error(f"{' and '.join(missing)} not found: apt install espeak-ng flite")
-    texts = [text for text in texts_of(args.texts) for _ in range(args.copies)]
+    try:
+        texts = [text for text in texts_of(args.texts) for _ in range(args.copies)]
+    except (OSError, ValueError) as error:
+        parser.error(f"{args.texts[0]}: no texts can be read of it: {error}")
+    if not texts:
+        parser.error(f"{args.texts[0]} has no texts. Expected a sentence a line.")
     rng = np.random.default_rng(args.seed)
     own = rng.random(len(texts)) < (0.2 if args.preset else 0.0)
     spoken = {}

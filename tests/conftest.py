@@ -7,9 +7,10 @@ from pathlib import Path
 THREADS = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
-    # Compiling takes most of the time of the tests on JAX: without the optimizations of machine code, a third less.
+    # Compiling takes most of the time of the tests on JAX: without the optimizations of machine code a third less, with
+    # the older way to fused loops another third.
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0 "
-    "--xla_llvm_disable_expensive_passes=true",
+    "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false",
 }
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "agg"}
 INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]

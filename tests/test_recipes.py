@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import os
 import struct
 from pathlib import Path
 from string import ascii_lowercase
@@ -12,7 +13,6 @@ from s2s_keras.data import Utterance, load_image_manifest
 from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
-from tests.checks import once
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
@@ -143,7 +143,42 @@ def test_digits_are_cut_between_their_neighbours():
     assert {digit.speaker for digit in found} == {"me"}
 
 
-@once
+TATOEBA = """He came by.
+Say it again now, please.
+We left at 7 a.m.
+Zyzzyvas sing quite well.
+Quiet seas sleep well.
+The train of life left early.
+"""
+ARTICLE = " = Sleep = \n the sea was <unk> ; the sea was calm ; quiet seas sleep well . it was 1911 \n"
+
+
+def test_texts_leave_out_what_is_measured_and_what_no_voice_says(tmp_path):
+    for folder in ("tts_en_kathleen", "nmt_tatoeba_en_de", "lm_wikitext2"):
+        (tmp_path / folder).mkdir()
+    for part, text in {
+        "train": "A train, of sorts!",
+        "dev": "Say it again now, please.",
+        "test": "Quiet seas sleep well.",
+    }.items():
+        (tmp_path / f"tts_en_kathleen/manifest_{part}.jsonl").write_text(json.dumps({"text": text}) + "\n")
+    (tmp_path / "nmt_tatoeba_en_de/train.en").write_text(TATOEBA)
+    (tmp_path / "lm_wikitext2/train.txt").write_text(ARTICLE)
+    script("english_texts").write(tmp_path, tmp_path)
+    assert sorted((tmp_path / "spoken.txt").read_text().splitlines()) == ["a train of sorts"] * 2 + [
+        "the train of life left early"
+    ]
+    assert (tmp_path / "corpus.txt").read_text().splitlines() == [
+        "he came by",
+        "we left at a m",
+        "zyzzyvas sing quite well",
+        "the train of life left early",
+        "the sea was calm",
+        *["a train of sorts"] * 5,
+    ]
+
+
+@pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "tensorflow", reason="the same on every backend")
 def test_texts_hold_no_sentence_that_is_measured(shared, tmp_path):
     texts = script("english_texts")
     texts.write(shared / "data", tmp_path)

@@ -1,6 +1,6 @@
 """What a user's own script may look like; tests run it in several processes.
 
-Arguments: folder for results, batch size of a process.
+Arguments: folder for results, dtype policy, batch size of a process, epochs.
 """
 
 import json
@@ -38,7 +38,7 @@ def build(steps_per_execution):
     return model
 
 
-def main(folder, batch_size):
+def main(folder, policy, batch_size, epochs):
     if keras.backend.backend() == "tensorflow" and "TF_CONFIG" in os.environ:
         import tensorflow as tf
 
@@ -48,6 +48,7 @@ def main(folder, batch_size):
         scope = distribution.scope()
     count, index = distribution.process_count(), distribution.process_index()
     keras.utils.set_random_seed(3)
+    keras.mixed_precision.set_global_policy(policy)
     with scope:
         model = build(steps_per_execution=2 if count > 1 else 1)
 
@@ -67,7 +68,7 @@ def main(folder, batch_size):
     history = model.fit(
         train.for_fit(),
         validation_data=dev.for_fit(),
-        epochs=2,
+        epochs=int(epochs),
         verbose=0,
         shuffle=False,
     ).history

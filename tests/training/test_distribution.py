@@ -83,10 +83,10 @@ def test_torch_says_that_it_has_no_distribution(environment):
         distribution.connect()
 
 
-def run(count, folder, batch_size):
+def run(count, folder, policy="float32", batch_size=2, epochs=2):
     """Results and weights of all processes; one process is run without the launcher."""
     folder.mkdir()
-    script = [sys.executable, str(SCRIPT), str(folder), str(batch_size)]
+    script = [sys.executable, str(SCRIPT), str(folder), policy, str(batch_size), str(epochs)]
     command = script
     if count > 1:
         code = f"import sys; from s2s_keras.launch import launch; sys.exit(launch({count}, {script!r}))"
@@ -120,6 +120,16 @@ def test_two_processes_train_as_one_does(tmp_path):
     assert first["scores"]["wer"] == pytest.approx(alone["scores"]["wer"], abs=1e-6)
     if BACKEND == "tensorflow":  # every utterance once, and three empty rows
         assert (alone["predicted"][0], first["predicted"][0]) == (5, 6)
+
+
+@several
+@pytest.mark.skipif(BACKEND == "jax", reason="as on TensorFlow; one is enough for the time that it takes")
+def test_three_processes_in_half_precision(tmp_path):
+    results, weights = run(3, tmp_path / "three", "mixed_float16", batch_size=2, epochs=1)
+    assert results[0] == results[1] == results[2]
+    assert_equal_weights(weights[0], weights[1], 0.0)
+    assert_equal_weights(weights[0], weights[2], 0.0)
+    assert np.isfinite(results[0]["history"]["loss"]).all()
 
 
 def test_the_launcher_numbers_processes_and_passes_their_output_on(capfd):
