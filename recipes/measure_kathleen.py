@@ -46,7 +46,7 @@ def main():
     args = parser.parse_args()
     if args.language_model and not args.recognizer:
         parser.error(
-            "--language-model is for a --recognizer of s2s_keras; PocketSphinx has its own. Pass one, or neither."
+            "--language-model is for a --recognizer of s2s_keras, PocketSphinx has its own: pass both or neither"
         )
     utterances = [u for part in args.part for u in load_manifest(f"{args.data}/manifest_{part}.jsonl")[: args.limit]]
     texts = [utterance.text for utterance in utterances]
