@@ -19,8 +19,8 @@ Of the recordings of the development set 70.0 % of the words were wrong after th
 second, 38.1 % with the language model at the best of six weights and four bonuses (`s2s_keras.decoding.tune`). The
 second training was stopped after 27 epochs, as nothing got better any more.
 
-(The sentences were said in two halves before there was `--clear`, by the same voices in the same ranges.) An epoch takes
-five minutes of one core in the first training, half a minute in the second.
+(The sentences were said in two halves before there was `--clear`, by the same voices in the same ranges.) An epoch
+takes five minutes of one core in the first training, half a minute in the second.
 """
 
 import re
