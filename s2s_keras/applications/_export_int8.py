@@ -1,4 +1,4 @@
-"""Weights, and the arithmetic with them, in 8 bits; front end and head stay float32."""
+"""Weights, and the arithmetic with them, in 8 bits; front end and head compute in float32."""
 
 import contextlib
 import io
@@ -80,6 +80,18 @@ def _quantize_litert(path, float_layers):
     job = quantizer.Quantizer(path)
     for operation in _LITERT_OPERATIONS:
         job.add_dynamic_config(f"^(?!{float_layers})", TFLOperationName[operation], num_bits=8)
+    job.add_weight_only_config(float_layers, TFLOperationName.FULLY_CONNECTED, num_bits=8)  # filters, and logits
     with contextlib.redirect_stderr(io.StringIO()):  # one of its progress bars cannot be turned off
         quantized = job.quantize(enable_progress_bar=False, enable_progress_report=False)
-    Path(path).write_bytes(quantized.quantized_model)
+    Path(path).write_bytes(_without_inner_names(quantized.quantized_model))
+
+
+def _without_inner_names(content):
+    """The file without the names of tensors that are neither inputs nor outputs: a tenth of a small one."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for graph in model.subgraphs:
+        for index in set(range(len(graph.tensors))) - {*graph.inputs, *graph.outputs}:
+            graph.tensors[index].name = None
+    return flatbuffer_utils.convert_object_to_bytearray(model)

@@ -24,8 +24,8 @@ class AlexNet(ImageClassifier):
         hidden_dims: tuple of int, units of the dense layers below the logits.
         dropout: float, rate after each of these layers.
         image_shape: (height, width, channels) of the pictures.
-        **kwargs: `labels`, `num_classes`, `include_top`, `mean`, `deviation` and `dtype` of `ImageClassifier`,
-            and `name`.
+        **kwargs: `labels`, `num_classes`, `include_top`, `mean`, `deviation`, `mirror` and `dtype` of
+            `ImageClassifier`, and `name`.
 
     Inputs:
         Pixels from 0 to 255, (B, height, width, channels).

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 from s2s_keras.applications.application import Application, as_object
 from s2s_keras.applications.classifier import Classifier, softmax
@@ -30,6 +31,8 @@ class ImageClassifier(Classifier):
         deviation: float or sequence likewise, by which they are divided then.
         pooling: "mean" over the picture, or "flatten".
         dropout: float, rate below the logits.
+        mirror: bool. True for pictures whose mirror images, left for right, are as good: outside training the logits
+            are the mean over both, for twice the work. An encoder without a head sees the picture alone.
         dtype: dtype policy. Normalization, pooling and logits are float32 under every policy.
         **kwargs: `name` and `trainable`.
 
@@ -61,6 +64,7 @@ class ImageClassifier(Classifier):
         deviation=127.5,
         pooling="mean",
         dropout=0.0,
+        mirror=False,
         dtype=None,
         **kwargs,
     ):
@@ -83,12 +87,14 @@ class ImageClassifier(Classifier):
             scale = (1.0 / np.asarray(deviation)).tolist()
             offset = (-np.asarray(mean) / np.asarray(deviation)).tolist()
             x = keras.layers.Rescaling(scale, offset, dtype="float32", name="normalization")(x)
-        encoded = apply_encoder(encoder, x)
+        mirrors = mirror and include_top
+        encoded = apply_encoder(encoder, _AddMirrorImages(dtype="float32", name="mirror_images")(x) if mirrors else x)
 
         def pool(x):
+            layer = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling", data_format="channels_last")
             if pooling == "flatten":
-                return keras.layers.Flatten(dtype=dtype, name="pooling", data_format="channels_last")(x)
-            return keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling", data_format="channels_last")(x)
+                layer = keras.layers.Flatten(dtype=dtype, name="pooling", data_format="channels_last")
+            return _MeanOverMirrorImages(dtype="float32", name="mirror_mean")(layer(x)) if mirrors else layer(x)
 
         super().__init__(inputs, encoded, pool, labels, num_classes, include_top, dropout, dtype=dtype, **kwargs)
         if type(self) is ImageClassifier:
@@ -97,6 +103,7 @@ class ImageClassifier(Classifier):
         self.mean = mean
         self.deviation = deviation
         self.pooling = pooling
+        self.mirror = mirror
 
     def classify(self, image, batch_size=32, top_k=None):
         """The class of pictures.
@@ -170,7 +177,31 @@ class ImageClassifier(Classifier):
             "mean": self.mean,
             "deviation": self.deviation,
             "pooling": self.pooling,
+            "mirror": self.mirror,
         }
+
+
+class _AddMirrorImages(keras.layers.Layer):
+    """Pictures (B, H, W, C), and outside training their mirror images behind them, (2 B, H, W, C)."""
+
+    def call(self, images, training=False):
+        return images if training else ops.concatenate([images, ops.flip(images, axis=2)], axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:])
+
+
+class _MeanOverMirrorImages(keras.layers.Layer):
+    """Features (B, C); outside training those of pictures and of mirror images, (2 B, C), become their mean (B, C).
+
+    The logits are linear in the features: theirs is the mean, too.
+    """
+
+    def call(self, features, training=False):
+        return features if training else ops.mean(ops.reshape(features, (2, -1, features.shape[-1])), axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:])
 
 
 def _check_shape(image_shape):

@@ -1,14 +1,18 @@
 """Exported files say what the model says, in the runtimes they are for."""
 
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+import s2s_keras.presets
 from s2s_keras import cli
-from s2s_keras.applications import CTCRecognizer, DeepSpeech2, Jasper, QuartzNet, Wav2Letter
-from s2s_keras.layers import GRU, LSTM, MFCC, MaskedConv1D, PythonSpeechFeatures, Spectrogram
+from s2s_keras.applications import Application, CTCRecognizer, DeepSpeech2, Jasper, QuartzNet, Wav2Letter
+from s2s_keras.data import load_manifest
+from s2s_keras.layers import GRU, LSTM, MFCC, LogMelSpectrogram, MaskedConv1D, PythonSpeechFeatures, Spectrogram
+from s2s_keras.ops.audio import load_audio
 from tests.checks import randomize
 from tests.test_case import SMALL
 
@@ -95,6 +99,20 @@ def run_litert(path, inputs):
     return results
 
 
+def litert_operations(path):
+    """(name, shapes of 8-bit constants that it takes) of every operation of a file."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    file, found = flatbuffer_utils.read_model(path), []
+    for graph in file.subgraphs:
+        for operator in graph.operators:
+            inputs = [graph.tensors[n] for n in operator.inputs if n >= 0]
+            int8 = [x for x in inputs if x.type == flatbuffer_utils.TensorType.INT8]
+            weights = [tuple(x.shape) for x in int8 if file.buffers[x.buffer].data is not None]
+            found.append((flatbuffer_utils.opcode_to_name(file, operator.opcodeIndex), weights))
+    return found
+
+
 RUN = {"tf_saved_model": run_saved_model, "onnx": run_onnx, "litert": run_litert}
 
 
@@ -157,16 +175,41 @@ def test_int8_onnx(tmp_path):
 
 @exports
 def test_int8_litert(tmp_path):
-    from ai_edge_litert.interpreter import Interpreter
-
     model = recurrent()
     randomize(model)
     model.export(tmp_path / "model", format="litert", int8=True)
     check_agreement(model, tmp_path / "model", "litert", {"rtol": 0.0, "atol": 0.1})
-    interpreter = Interpreter(str(tmp_path / "model"))
-    tensors = [tensor for tensor in interpreter.get_tensor_details() if len(tensor["shape"]) > 1]
-    int8 = {tensor["name"].split("/")[1].split("_")[0] for tensor in tensors if tensor["dtype"] == np.int8}
-    assert int8 == {"gru", "dense"}
+    operations = [(name, *int8) for name, int8 in litert_operations(tmp_path / "model") if int8]
+    filters, logits = ("DEQUANTIZE", (8, 17)), ("DEQUANTIZE", (29, 8))  # they compute in float32
+    gru, dense = ("FULLY_CONNECTED", (24, 8)), ("FULLY_CONNECTED", (8, 8))
+    assert sorted(operations) == [filters, logits, dense, gru, gru]
+
+
+@exports
+@pytest.mark.parametrize("fft_length, operation", [(32, "RFFT2D"), (40, "CONV_2D")])
+def test_litert_transforms_powers_of_two(fft_length, operation, tmp_path):
+    front_end = LogMelSpectrogram(8, sample_rate=1000, fft_length=fft_length, name="front_end")
+    model = CTCRecognizer([keras.layers.Dense(8)], front_end=front_end, num_mel_bins=8)
+    randomize(model)
+    model.export(tmp_path / "model", format="litert")
+    check_agreement(model, tmp_path / "model", "litert")
+    operations = {"RFFT2D", "CONV_2D"} & {name for name, _ in litert_operations(tmp_path / "model")}
+    assert operations == {operation}
+
+
+@exports
+def test_the_smallest_preset_is_small(tmp_path):
+    """Under 200 kB with its front end, and as good as the Keras model within 8 bits."""
+    model = Application.from_preset("matchboxnet_spotting_arabic")
+    clips = load_manifest(Path(s2s_keras.presets.__file__).parent / "command_clips" / "manifest_arabic.jsonl")
+    recordings = [load_audio(utterance.audio, model.sample_rate) for utterance in clips]
+    model.export(tmp_path / "model", format="litert", int8=True)
+    assert (tmp_path / "model").stat().st_size < 200_000
+    inputs = [{"audio": x[None], "audio_lengths": np.array([len(x)], "int32")} for x in recordings]
+    for x, logits in zip(inputs, run_litert(tmp_path / "model", inputs), strict=True):
+        expected = model.predict_on_batch(x)
+        assert np.argmax(logits) == np.argmax(expected)
+        np.testing.assert_allclose(logits, expected, rtol=0.0, atol=0.2)
 
 
 @exports

@@ -69,6 +69,30 @@ def test_classify_reads_files_and_arrays(tmp_path):
     assert model.classify([]) == []
 
 
+@pytest.mark.parametrize("pooling", ["mean", "flatten"])
+def test_mirror_images_are_averaged_outside_training(pooling, tmp_path):
+    def make(**changes):
+        layers = [keras.layers.Conv2D(6, 3, activation="relu"), keras.layers.BatchNormalization()]
+        return ImageClassifier(layers, num_classes=3, image_shape=(6, 5, 2), pooling=pooling, **changes)
+
+    plain, averaged = make(), make(mirror=True)
+    averaged.set_weights(plain.get_weights())
+    images = np.random.default_rng(0).uniform(0.0, 255.0, (4, 6, 5, 2)).astype("float32")
+    seen, mirrored = plain.predict_on_batch(images), plain.predict_on_batch(images[:, :, ::-1])
+    expected = 0.5 * (seen + mirrored)
+    assert np.abs(expected - seen).max() > 1e-2, "a picture and its mirror image differ"
+    np.testing.assert_allclose(averaged.predict_on_batch(images), expected, rtol=0, atol=1e-5)
+    averaged.save(tmp_path / "model.keras")
+    averaged.save_to_preset(tmp_path / "preset")
+    for again in (keras.saving.load_model(tmp_path / "model.keras"), Application.from_preset(tmp_path / "preset")):
+        np.testing.assert_allclose(again.predict_on_batch(images), expected, rtol=0, atol=1e-5)
+    training = [values([model(images, training=True)])[0] for model in (averaged, plain)]
+    np.testing.assert_array_equal(*training)
+    encoder, plain_encoder = (make(include_top=False, mirror=mirror) for mirror in (True, False))
+    encoder.set_weights(plain_encoder.get_weights())
+    np.testing.assert_array_equal(encoder.predict_on_batch(images), plain_encoder.predict_on_batch(images))
+
+
 def test_classify_takes_colours_and_gray():
     red = np.zeros((4, 4, 3), "uint8")
     red[..., 0] = 255
