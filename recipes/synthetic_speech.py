@@ -7,7 +7,8 @@
 
 says every text of a manifest, every line of a text file or every word, `--copies` times, each time in a voice, at a
 pitch and a speed that are drawn, and writes FLAC files and `manifest.jsonl` into the folder. `--clear` draws from fewer
-voices, which are easily understood. `--preset` adds a voice of s2s_keras.
+voices, which are easily understood, `--trim` cuts away what is quiet at both ends, and `--preset` adds a voice of
+s2s_keras.
 """
 
 import argparse
@@ -73,6 +74,7 @@ def main():
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--espeak", type=float, default=0.6, help="share of espeak-ng; the rest is flite's")
     parser.add_argument("--clear", action="store_true", help="fewer voices, easily understood")
+    parser.add_argument("--trim", action="store_true", help="without what is quiet at both ends")
     parser.add_argument("--preset", help="a synthesizer of s2s_keras, whose share is a fifth")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -98,6 +100,7 @@ def main():
     utterances = []
     for n, text in enumerate(texts):
         audio, rate, voice = spoken[n] if n in spoken else say(text, rng, args.espeak, CLEAR if args.clear else VARIED)
+        audio = trim(audio) if args.trim else audio
         path = args.output / f"{n:05d}.flac"
         soundfile.write(path, audio, rate)
         utterances.append(Utterance(str(path), text, duration=len(audio) / rate, speaker=voice))
@@ -129,6 +132,12 @@ def say(text, rng, espeak, voices):
             command += ["--setf", f"int_f0_target_mean={pitch:.0f}", "-t", text, "-o", file.name]
         subprocess.run(command, check=True, capture_output=True)
         return load_audio(file.name, SAMPLE_RATE), SAMPLE_RATE, str(voice)
+
+
+def trim(audio):
+    """Without what is quieter than 40 dB below the loudest sample at both ends."""
+    sounding = np.flatnonzero(np.abs(audio) >= 0.01 * np.abs(audio).max())
+    return audio[sounding[0] : sounding[-1] + 1]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from s2s_keras.data import Utterance, load_image_manifest
+from s2s_keras.data import Utterance, load_image_manifest, load_manifest
 from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
@@ -114,6 +114,8 @@ def test_recipe_of_pictures_has_a_network_and_batches(tmp_path):
     pixels, labels = training.batch(0, 0)
     assert pixels.shape == (32, 28, 28, 1) and pixels.max() > 0.0  # erased; the pictures are black
     np.testing.assert_allclose(labels[:, 0], 0.91, atol=1e-6)
+    recipe.everything = True
+    assert len(recipe.training_data(model)) == 158 and model.mirror
     script("resnet_mini_fashion_mnist").write_test(tmp_path / "test", tmp_path)
     assert load_image_manifest(tmp_path / "test" / "manifest.jsonl", model.labels)[1].tolist() == [0, 0, 0]
 
@@ -124,10 +126,39 @@ def test_held_out_speakers_are_not_trained_on(shared):
     assert (len(train), len(dev)) == (2520, 180) and not {u.audio for u in train} & {u.audio for u in dev}
     recipe.everything = True
     assert len(recipe.utterances()[0]) == 2700
-    recipe.held_out = "theo"
-    train, dev = recipe.utterances()
-    assert (len(train), len(dev)) == (2250, 500)
-    assert {u.speaker for u in dev} == {"theo"} and len({u.speaker for u in train}) == 5
+    for held_out in ("theo", "theo+lucas"):
+        recipe.held_out, names = held_out, set(held_out.split("+"))
+        train, dev = recipe.utterances()
+        assert (len(train), len(dev)) == (2700 - 450 * len(names), 500 * len(names))
+        assert {u.speaker for u in dev} == names and len({u.speaker for u in train}) == 6 - len(names)
+
+
+def test_quiet_ends_are_cut():
+    loud, quiet = (a * np.sin(np.arange(2000, dtype="float32")) for a in (0.5, 0.05))  # 20 dB below
+    audio, rng = np.concatenate([np.zeros(3000, "float32"), loud, quiet]), np.random.default_rng(0)
+    cut = script("jasper_small_fsdd_en").TrimEnds()
+    lengths = {len(cut(audio, rng)) for _ in range(50)}
+    assert min(lengths) < 2200 and max(lengths) > 3900 and not any(2200 < length < 3900 for length in lengths)
+    assert len(cut(np.eye(1, 3000, 1500, dtype="float32")[0], rng)) == 800
+
+
+def test_digits_with_an_accent(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(RECIPES)
+    accented, said = script("accented_digits"), []
+
+    def say(text, rng, espeak, voices):
+        said.append((voices.accents, text))
+        return np.float32([0.0, 0.5, 0.001, -0.5, 0.0]), 16000, f"{voices.accents[0]}+m1"
+
+    monkeypatch.setattr(accented, "say", say)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    monkeypatch.setattr("sys.argv", ["accented_digits.py", "--copies", "2", "--output", str(tmp_path)])
+    accented.main()
+    assert capsys.readouterr().out == f"160 utterances, 8 voices: {tmp_path / 'manifest.jsonl'}\n"
+    utterances = load_manifest(tmp_path / "manifest.jsonl")
+    assert said[10] == (("de",), "siro") and said[19] == (("de",), "nein") and said[21] == (("nl",), "wan")
+    assert [u.text for u in utterances[20:30]] == list(accented.DIGITS)
+    assert {len(soundfile.read(u.audio)[0]) for u in utterances} == {3}
 
 
 def test_digits_are_cut_between_their_neighbours():
