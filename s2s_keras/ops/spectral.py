@@ -113,7 +113,7 @@ def _transformed_power_spectrum(audio, window, hop_length, fft_length):
     start = (fft_length - len(window)) // 2
     num_frames = 1 + (ops.shape(audio)[1] - fft_length) // hop_length
     first = start + hop_length * ops.arange(num_frames, dtype="int32")
-    frames = ops.take(audio, first[:, None] + np.arange(len(window), dtype="int32"), axis=1)
+    frames = ops.take(audio, first[:, None] + ops.arange(len(window), dtype="int32"), axis=1)
     real, imaginary = ops.rfft(frames * ops.convert_to_tensor(window), fft_length)
     return ops.square(real) + ops.square(imaginary)
 

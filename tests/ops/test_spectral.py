@@ -42,14 +42,15 @@ def test_chunks_join_to_all_frames(num_frames, hop_length, fft_length):
     np.testing.assert_allclose(np.sqrt(ops.convert_to_numpy(power)[:, :num_frames, 0]), sums, rtol=1e-5)
 
 
+@pytest.mark.parametrize("format", ["onnx", "litert"])
 @pytest.mark.parametrize(
     ("window_length", "hop_length", "fft_length"), [(320, 160, 512), (5, 3, 8), (8, 11, 8), (4, 3, 7)]
 )
-def test_portable_spectrum_is_the_same(window_length, hop_length, fft_length):
+def test_portable_spectrum_is_the_same(window_length, hop_length, fft_length, format):
     audio = np.random.default_rng(0).normal(size=(2, fft_length + 4 * hop_length)).astype("float32")
     window = spectral.window_function("hann", window_length)
     expected = ops.convert_to_numpy(spectral.power_spectrum(audio, window, hop_length, fft_length))
-    with exporting("onnx"):
+    with exporting(format):
         power = ops.convert_to_numpy(spectral.power_spectrum(audio, window, hop_length, fft_length))
     assert power.shape == (2, 5, fft_length // 2 + 1)
     np.testing.assert_allclose(power, expected, rtol=1e-4, atol=1e-5)
