@@ -69,7 +69,6 @@ class JasperSmallFSDD(Recipe):
     held_out: str = ""  # names of speakers with + between them: train on the others, validate on these
     everything: bool = False  # takes 5 to 7 are no development set but trained on, too
     other_voices: bool = False  # augment as for speakers and microphones that were not heard in training
-    snr: str = "5,30"  # lowest and highest of noise, in decibels
     trim: float = 0.0  # how often quiet ends are cut off, with `other_voices`
     buckets: int = 2
     start: str = ""  # run or preset whose weights to start from
@@ -128,10 +127,9 @@ class JasperSmallFSDD(Recipe):
         )
 
     def augmentation(self):
-        snr = tuple(map(float, self.snr.split(",")))
         shift, noise = (
             TimeShift(0.05, SAMPLE_RATE),
-            NoiseAtSNR(self.noise, snr, sample_rate=SAMPLE_RATE, probability=0.3),
+            NoiseAtSNR(self.noise, (5, 30), sample_rate=SAMPLE_RATE, probability=0.3),
         )
         if not self.other_voices:
             return SpeedPerturbation((0.9, 0.95, 1.0, 1.05, 1.1)), shift, noise
@@ -141,7 +139,7 @@ class JasperSmallFSDD(Recipe):
             TimeStretch(0.8, 1.25, frame_length=256, probability=0.3),
             shift,
             noise,
-            NoiseAtSNR(snr_db=snr, probability=0.5),
+            NoiseAtSNR(snr_db=(5, 30), probability=0.5),
             Equalizer(max_db=12.0, probability=0.8),
         )
 
