@@ -24,6 +24,18 @@ Of the digits of a speaker who was not heard, so many were told at the last epoc
     without, 30 epochs                  81.2        -   97.0        -     -         -
     without, 20 epochs                     -        -      -     88.0     -      89.2
 
+With accents as well, ends that are cut off where they are quiet, and other synthetic speech,
+
+    python recipes/synthetic_speech.py zero one two three four five six seven eight nine --copies 150 --trim \
+        --output runs/trimmed_digits
+    python recipes/accented_digits.py --copies 20 --output runs/accented_digits
+    s2s-keras train recipes/jasper_small_fsdd_en.py --epochs 14 --set held_out=nicolas --set other_voices=yes \
+        --set trim=0.6 --set buckets=8 \
+        --set more=runs/digits_an4.jsonl,runs/trimmed_digits/manifest.jsonl,runs/accented_digits/manifest.jsonl
+
+92.4 % of nicolas' digits were told. Most errors had been "six" and "four" taken for "eight": a detector of voice left
+little more than the vowels in the recordings of nicolas and yweweler.
+
 The preset itself learned from the six speakers and AN4 only.
 """
 

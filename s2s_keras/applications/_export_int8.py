@@ -67,6 +67,7 @@ def _quantize_onnx(path, float_layers, batches):
             path,
             Reader(),
             per_channel=True,
+            reduce_range=True,  # 7 bits: products of 8 overflow on processors without instructions for them
             op_types_to_quantize=list(_OPERATIONS),
             nodes_to_exclude=[node.name for node in nodes if re.match(float_layers, node.name)],
             extra_options={"MatMulConstBOnly": True},

@@ -112,9 +112,9 @@ class Application(keras_hub.models.Backbone):
                 `tf.saved_model.load` returns), "onnx" (for onnxruntime), "litert" (for ai-edge-litert; tell it every
                 new length with `resize_tensor_input`), or another format of `keras.Model.export`.
             int8: bool, for "onnx" and "litert": a quarter of the size, and faster. Weights of convolutions and matrix
-                products have 8 bits and meet activations of 8 bits, but for those of the front end, the head and, with
-                "onnx", the recurrent kernels. "litert" stores filters and head in 8 bits and computes with them in
-                float32.
+                products have 8 bits (7 with "onnx") and meet activations of 8 bits, but for those of the front end, the
+                head and, with "onnx", the recurrent kernels. "litert" stores filters and head in 8 bits and computes
+                with them in float32.
             calibration: list of recordings, paths or float arrays at the model's sample rate, for int8 with "onnx": the
                 ranges of activations are those seen on them. Some dozens of the kind that will be recognized.
             **kwargs: as in `keras.Model.export`: `input_signature`, `opset_version` and so on.
