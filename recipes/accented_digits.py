@@ -37,6 +37,8 @@ def main():
     parser.add_argument("--copies", type=int, default=20, help="of each digit in each language")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if args.copies < 1:
+        parser.error(f"--copies is 1 or more. Received: {args.copies}.")
     if shutil.which("espeak-ng") is None:
         parser.error("espeak-ng not found: apt install espeak-ng")
     rng = np.random.default_rng(args.seed)

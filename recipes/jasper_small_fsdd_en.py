@@ -33,8 +33,8 @@ With accents as well, ends that are cut off where they are quiet, and other synt
         --set trim=0.6 --set buckets=8 \
         --set more=runs/digits_an4.jsonl,runs/trimmed_digits/manifest.jsonl,runs/accented_digits/manifest.jsonl
 
-92.4 % of nicolas' digits and 91.8 of yweweler's were told. Most errors had been "six" and
-"four" taken for "eight": a detector of voice left little more than the vowels in the recordings of both.
+92.4 % of nicolas' digits and 91.8 of yweweler's were told. Without `trim` most errors were
+"six" taken for "eight": a detector of voice left little more than the vowel of it in the recordings of both.
 
 The preset itself learned from the six speakers and AN4 only.
 """
@@ -114,7 +114,12 @@ class JasperSmallFSDD(Recipe):
         """Those to train on and those to validate on."""
         utterances = load_manifest(f"{self.data}/manifest_train.jsonl")
         if self.held_out:
-            held_out = self.held_out.split("+")
+            held_out, speakers = self.held_out.split("+"), {utterance.speaker for utterance in utterances}
+            if unknown := sorted(set(held_out) - speakers):
+                raise ValueError(
+                    f"No recordings to hold out of {', '.join(unknown)}. Expected names of "
+                    f"{', '.join(sorted(speakers))}, with + between them. Received: held_out={self.held_out!r}."
+                )
             test = load_manifest(f"{self.data}/manifest_test.jsonl")
             train = [utterance for utterance in utterances if utterance.speaker not in held_out]
             return train, [utterance for utterance in utterances + test if utterance.speaker in held_out]

@@ -12,9 +12,9 @@ The commands that made it and measured it, from the repository's root, with the 
     s2s-keras evaluate resnet_mini_fashion_mnist --manifest runs/fashion_mnist_test/manifest.jsonl --json
 
 In the first run the last 5,000 training pictures choose the epoch and are not trained on; the second goes on from there
-with all of them. Where the pictures are smallest most is computed per second: after one convolution on all 28 x 28
-pixels the blocks work on 14 x 14 and 7 x 7. An epoch took three to fifteen minutes on one core of processors that had
-other things to do.
+with all of them. (The first was validated without mirror images: 94.72 %. With them its weights tell 95.06 %.)
+Where the pictures are smallest most is computed per second: after one convolution on all 28 x 28 pixels the blocks work
+on 14 x 14 and 7 x 7. An epoch took three to fifteen minutes on one core of processors that had other things to do.
 """
 
 import argparse

@@ -131,6 +131,9 @@ def test_held_out_speakers_are_not_trained_on(shared):
         train, dev = recipe.utterances()
         assert (len(train), len(dev)) == (2700 - 450 * len(names), 500 * len(names))
         assert {u.speaker for u in dev} == names and len({u.speaker for u in train}) == 6 - len(names)
+    recipe.held_out = "theo+nikolas"
+    with pytest.raises(ValueError, match="No recordings to hold out of nikolas. Expected names of george, jackson"):
+        recipe.utterances()
 
 
 def test_quiet_ends_are_cut():
@@ -154,6 +157,10 @@ def test_digits_with_an_accent(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("shutil.which", lambda name: name)
     monkeypatch.setattr("sys.argv", ["accented_digits.py", "--copies", "2", "--output", str(tmp_path)])
     accented.main()
+    monkeypatch.setattr("sys.argv", ["accented_digits.py", "--copies", "0", "--output", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as stopped:
+        accented.main()
+    assert stopped.value.code == 2 and not (tmp_path / "none").exists()
     assert capsys.readouterr().out == f"160 utterances, 8 voices: {tmp_path / 'manifest.jsonl'}\n"
     utterances = load_manifest(tmp_path / "manifest.jsonl")
     assert said[10] == (("de",), "siro") and said[19] == (("de",), "nein") and said[21] == (("nl",), "wan")
