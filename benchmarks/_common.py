@@ -47,9 +47,9 @@ def parse(description, defaults, **extra):
         if importlib.util.find_spec(package) is None:
             print(f"{name} is left out: {package} is not installed.")
             arguments.contestants.remove(name)
-    if arguments.smoke:  # one setting of each backend shows that its code runs
-        first = {SETTINGS[name][0]: name for name in reversed(arguments.contestants)}
-        arguments.contestants = [name for name in arguments.contestants if name in first.values()]
+    if arguments.smoke:  # the first beside the peer shows that the benchmark runs
+        others = [name for name in arguments.contestants if name != PYTORCH]
+        arguments.contestants = [name for name in arguments.contestants if name == PYTORCH or name in others[:1]]
     if PYTORCH not in arguments.contestants:
         parser.error(f"{PYTORCH} is what the others are compared with: install torch and leave it in --contestants.")
     return arguments

@@ -57,7 +57,7 @@ from s2s_keras.data import (
     load_manifest,
 )
 from s2s_keras.layers import LogMelSpectrogram, SpecAugment
-from s2s_keras.training import Recipe, load_model
+from s2s_keras.training import EvaluateAverage, Recipe, load_model
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEEDS = tuple(round(0.85 + 0.025 * n, 3) for n in range(13))  # 0.85 to 1.15
@@ -85,6 +85,7 @@ class JasperSmallFSDD(Recipe):
     buckets: int = 2
     start: str = ""  # run or preset whose weights to start from
     strength: float = 0.3  # of the regularization: 0 is none
+    average: float = 0.0  # above 0: the momentum of an average of the weights, instead of a falling learning rate
 
     def model(self):
         strength, dropout = self.strength, 0.1 * self.strength
@@ -99,6 +100,7 @@ class JasperSmallFSDD(Recipe):
             epilogue=block(192, 1),
             epilogue_dilation=1,
             residual="plain",
+            normalization={"momentum": 0.99 if self.average else 0.9},
             include_top=False,
             front_end=LogMelSpectrogram(
                 sample_rate=SAMPLE_RATE, window_ms=25, floor=1e-5, normalization="global", name="front_end"
@@ -170,12 +172,21 @@ class JasperSmallFSDD(Recipe):
     def metrics(self, model):
         return ["accuracy"]
 
+    def callbacks(self, model):
+        # What is validated is what is kept; a run that is resumed goes on from the average.
+        return [EvaluateAverage(swap_on_epoch=True)] if self.average else []
+
     def optimizer(self, steps_per_epoch):
         steps, warmup = self.epochs * steps_per_epoch, steps_per_epoch
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, max(steps - warmup, 1), warmup_target=self.learning_rate, warmup_steps=warmup
+            0.0,
+            max(steps - warmup, 1),
+            alpha=1.0 if self.average else 0.0,
+            warmup_target=self.learning_rate,
+            warmup_steps=warmup,
         )
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=2e-2)
+        average = {"use_ema": True, "ema_momentum": self.average} if self.average else {}
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=2e-2, **average)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 

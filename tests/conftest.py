@@ -21,8 +21,15 @@ for name, value in {"KERAS_BACKEND": (INSTALLED or ["tensorflow"])[0], **THREADS
 
 import pytest  # noqa: E402
 
-# Files of few tests that take minutes. Test processes take them first, or one would end long after the other.
-LONG = ("test_notebooks.py", "test_killed_worker.py", "test_mutants.py")
+# Files that take minutes. Test processes take them first, or one would end long after the other.
+LONG = (
+    "test_notebooks.py",
+    "test_killed_worker.py",
+    "test_mutants.py",
+    "test_distribution.py",
+    "test_runner.py",
+    "test_tensorboard.py",
+)
 SHARED = Path(__file__).resolve().parents[1] / "../shared"
 
 

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 from string import ascii_lowercase
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -14,6 +15,9 @@ from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe
 
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="what recipes are made of has its tests on every backend"
+)
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
 

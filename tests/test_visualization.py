@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +16,7 @@ from s2s_keras.visualization import (
     words,
 )
 
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same on every backend")
 FRAME = 0.02  # seconds: hops of 10 ms, two to a frame
 
 

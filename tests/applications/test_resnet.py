@@ -22,7 +22,7 @@ SMALL = {
     "blocks": (2,),
     "filters": (4,),
     "strides": (2,),
-    "stem": (4, 3, 1),
+    "stem": (8, 3, 1),  # a shortcut of fewer channels than 8 and a stride of 2 destroys PyTorch's memory (AVX2, 2.13.0)
     "stem_pool": False,
     "momentum": 0.9,
     "num_classes": 5,
@@ -48,7 +48,7 @@ ORIGINALS = {
 class TestResNetV2(ImageTestCase):
     application = ResNet
     arguments = SMALL
-    num_parameters = 108 + 312 + 320 + 32 + 85
+    num_parameters = 216 + 400 + 320 + 32 + 85
     encoder_shape = (None, 8, 8, 16)
 
 
