@@ -36,6 +36,12 @@ With accents as well, ends that are cut off where they are quiet, and other synt
 92.4 % of nicolas' digits and 91.8 of yweweler's were told. Without `trim` most errors were
 "six" taken for "eight": a detector of voice left little more than the vowel of it in the recordings of both.
 
+The other voices alone, without a recording of the six, are told apart nearly as well: with all six held out,
+`held_out=george+jackson+lucas+nicolas+theo+yweweler`, 92.9 % of the 3,000 recordings after 14 epochs. Trained from there
+(`--set start=...`, 10 epochs), 91.2 % of george's digits were told, 94.8 of lucas', 91.2 of nicolas' and 95.0 of
+yweweler's. From one epoch to the next these numbers move by 2, at a learning rate of nearly 0, too: the statistics of
+the batch normalization follow the last batches.
+
 The preset itself learned from the six speakers and AN4 only.
 """
 
@@ -57,7 +63,7 @@ from s2s_keras.data import (
     load_manifest,
 )
 from s2s_keras.layers import LogMelSpectrogram, SpecAugment
-from s2s_keras.training import EvaluateAverage, Recipe, load_model
+from s2s_keras.training import Recipe, load_model
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEEDS = tuple(round(0.85 + 0.025 * n, 3) for n in range(13))  # 0.85 to 1.15
@@ -85,7 +91,6 @@ class JasperSmallFSDD(Recipe):
     buckets: int = 2
     start: str = ""  # run or preset whose weights to start from
     strength: float = 0.3  # of the regularization: 0 is none
-    average: float = 0.0  # above 0: the momentum of an average of the weights, instead of a falling learning rate
 
     def model(self):
         strength, dropout = self.strength, 0.1 * self.strength
@@ -100,7 +105,6 @@ class JasperSmallFSDD(Recipe):
             epilogue=block(192, 1),
             epilogue_dilation=1,
             residual="plain",
-            normalization={"momentum": 0.99 if self.average else 0.9},
             include_top=False,
             front_end=LogMelSpectrogram(
                 sample_rate=SAMPLE_RATE, window_ms=25, floor=1e-5, normalization="global", name="front_end"
@@ -172,21 +176,12 @@ class JasperSmallFSDD(Recipe):
     def metrics(self, model):
         return ["accuracy"]
 
-    def callbacks(self, model):
-        # What is validated is what is kept; a run that is resumed goes on from the average.
-        return [EvaluateAverage(swap_on_epoch=True)] if self.average else []
-
     def optimizer(self, steps_per_epoch):
         steps, warmup = self.epochs * steps_per_epoch, steps_per_epoch
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            max(steps - warmup, 1),
-            alpha=1.0 if self.average else 0.0,
-            warmup_target=self.learning_rate,
-            warmup_steps=warmup,
+            0.0, max(steps - warmup, 1), warmup_target=self.learning_rate, warmup_steps=warmup
         )
-        average = {"use_ema": True, "ema_momentum": self.average} if self.average else {}
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=2e-2, **average)
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=2e-2)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
