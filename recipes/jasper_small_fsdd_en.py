@@ -37,8 +37,8 @@ With accents as well, ends that are cut off where they are quiet, and other synt
 "six" taken for "eight": a detector of voice left little more than the vowel of it in the recordings of both.
 
 The other voices alone, without a recording of the six, are told apart nearly as well: with all six held out,
-`held_out=george+jackson+lucas+nicolas+theo+yweweler`, 92.9 % of the 3,000 recordings after 14 epochs. Trained from there
-(`--set start=...`, 10 epochs), 91.2 % of george's digits were told, 94.8 of lucas', 91.2 of nicolas' and 95.0 of
+`held_out=george+jackson+lucas+nicolas+theo+yweweler`, 92.9 % of the 3,000 recordings after 14 epochs. Trained from
+there (`--set start=...`, 10 epochs), 91.2 % of george's digits were told, 94.8 of lucas', 91.2 of nicolas' and 95.0 of
 yweweler's. From one epoch to the next these numbers move by 2, at a learning rate of nearly 0, too: the statistics of
 the batch normalization follow the last batches.
 
