@@ -17,7 +17,7 @@ CHARACTERS_PER_SECOND = 15  # of read English
 
 
 def main():
-    contestants = (_common.PYTORCH, "TensorFlow graph, oneDNN", "JAX")
+    contestants = (_common.PYTORCH, "JAX", "TensorFlow graph, oneDNN")
     arguments = _common.parse(__doc__.split("\n")[0], contestants, seconds=8.0, batch=1, blocks=5, repeat=3)
     if arguments.smoke:
         arguments.seconds, arguments.blocks, arguments.repeat = 0.5, 1, 1

@@ -233,26 +233,6 @@ class ApplicationTestCase:
         check_golden(self.application, golden, request)
 
 
-class SizeTestCase(ApplicationTestCase):
-    """A named size of an application that has all checks: those of what another constructor can break."""
-
-    CHECKS = (
-        "test_number_of_parameters",
-        "test_config_round_trip",
-        "test_keras_file_round_trip",
-        "test_preset_round_trip",
-        "test_misspelled_argument",
-        "test_another_vocabulary",
-        "test_without_top",
-    )
-
-    def __init_subclass__(cls):
-        super().__init_subclass__()
-        for name in dir(cls):
-            if name.startswith("test_") and name not in cls.CHECKS:
-                setattr(cls, name, None)
-
-
 class LayerTestCase:
     """What holds for every layer over time, from these facts."""
 

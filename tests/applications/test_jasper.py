@@ -17,7 +17,7 @@ from s2s_keras.optimizers import LARC, NovoGrad
 from s2s_keras.optimizers.schedules import WarmUp
 from tests.checks import count_parameters
 from tests.reference import Golden, Reference, check_golden_training
-from tests.test_case import SMALL, ApplicationTestCase, SizeTestCase
+from tests.test_case import SMALL, ApplicationTestCase
 
 
 def half_clipped_relu(x):
@@ -82,13 +82,13 @@ class TestJasperLayerNormalization(ApplicationTestCase):
     num_parameters = 4 * (3 * 8 * 8 + 16) + 29 * 9
 
 
-class TestJasper10x5(SizeTestCase):
+class TestJasper10x5(ApplicationTestCase):
     application = Jasper10x5
     arguments = SMALL_JASPER
     num_parameters = 4 * (3 * 8 * 8 + 16) + 3 * (8 * 8 + 16) + 29 * 9
 
 
-class TestJasper10x3(SizeTestCase):
+class TestJasper10x3(ApplicationTestCase):
     application = Jasper10x3
     arguments = SMALL_JASPER
     num_parameters = 4 * (3 * 8 * 8 + 16) + 2 * (8 * 8 + 16) + 29 * 9

@@ -3,7 +3,7 @@ import pytest
 from s2s_keras.applications import QuartzNet, QuartzNet5x5, QuartzNet10x5, QuartzNet15x5
 from tests.checks import count_parameters
 from tests.reference import Golden, check_golden_training
-from tests.test_case import SMALL, ApplicationTestCase, SizeTestCase
+from tests.test_case import SMALL, ApplicationTestCase
 
 SMALL_QUARTZNET = {
     **SMALL,
@@ -41,13 +41,13 @@ class TestQuartzNet15x5(ApplicationTestCase):
     num_parameters = 4 * SEPARABLE + 2 * (8 * 8 + 16) + HEAD
 
 
-class TestQuartzNet10x5(SizeTestCase):
+class TestQuartzNet10x5(ApplicationTestCase):
     application = QuartzNet10x5
     arguments = {**SMALL_QUARTZNET, "drop_block": 0.3}
     num_parameters = 4 * SEPARABLE + 3 * PROJECTION + HEAD
 
 
-class TestQuartzNet5x5(SizeTestCase):
+class TestQuartzNet5x5(ApplicationTestCase):
     application = QuartzNet5x5
     arguments = SMALL_QUARTZNET
     num_parameters = 4 * SEPARABLE + 3 * PROJECTION + HEAD
