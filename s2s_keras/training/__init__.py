@@ -6,6 +6,7 @@ On TensorFlow, importing this package makes `tf.distribute.MultiWorkerMirroredSt
 import keras as _keras
 
 from s2s_keras.training.averaging import EvaluateAverage as EvaluateAverage
+from s2s_keras.training.batch_statistics import update_batch_statistics as update_batch_statistics
 from s2s_keras.training.callbacks import SamplePrinter as SamplePrinter
 from s2s_keras.training.checkpoint import Checkpoint as Checkpoint
 from s2s_keras.training.fine_tuning import add_l2 as add_l2
