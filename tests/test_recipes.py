@@ -13,7 +13,7 @@ import soundfile
 from s2s_keras.data import Utterance, load_image_manifest, load_manifest
 from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
-from s2s_keras.training import load_recipe
+from s2s_keras.training import load_recipe, train
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="what recipes are made of has its tests on every backend"
@@ -138,6 +138,22 @@ def test_held_out_speakers_are_not_trained_on(shared):
     recipe.held_out = "theo+nikolas"
     with pytest.raises(ValueError, match="No recordings to hold out of nikolas. Expected names of george, jackson"):
         recipe.utterances()
+
+
+def test_held_out_speakers_are_told_with_statistics_of_the_others(shared, tmp_path, monkeypatch):
+    settings = {"data": str(shared / "data/digits_fsdd"), "noise": str(shared / "data/noise_esc10/manifest_all.jsonl")}
+    settings |= {"held_out": "theo", "epochs": "1", "part": "0.05", "width": "0.25", "buckets": "1"}
+    train(load_recipe(RECIPES / "jasper_small_fsdd_en.py", settings), tmp_path / "run")
+    recipe, seen = script("jasper_small_fsdd_en"), []
+
+    def three_for_all(model, batches):
+        seen.extend(len(inputs["audio"]) for inputs in batches)
+        head = model.layers[-1]
+        head.set_weights([np.zeros_like(head.kernel), np.eye(10, dtype="float32")[3]])
+
+    monkeypatch.setattr(recipe, "update_batch_statistics", three_for_all)
+    assert recipe.tell_held_out(tmp_path / "run") == pytest.approx(0.1)  # theo said each digit fifty times
+    assert seen == [32] * (2250 // 32)
 
 
 def test_quiet_ends_are_cut():
