@@ -65,6 +65,7 @@ The preset itself learned from the six speakers and AN4 only.
 
 import argparse
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -83,7 +84,6 @@ from s2s_keras.data import (
 )
 from s2s_keras.layers import LogMelSpectrogram, SpecAugment
 from s2s_keras.training import Recipe, load_model, load_recipe, update_batch_statistics
-from s2s_keras.training.run_folder import RunFolder
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPEEDS = tuple(round(0.85 + 0.025 * n, 3) for n in range(13))  # 0.85 to 1.15
@@ -231,19 +231,22 @@ def tell_held_out(run):
     augmentation that the moving statistics saw.
     """
     recipe = load_recipe(run)
+    checkpoints = sorted(Path(run).glob("checkpoints/step-*/model.weights.h5"))
+    if not recipe.held_out or not checkpoints:
+        raise ValueError(
+            f"Expected the folder of a run with speakers held out, and a checkpoint. Received: {run}, "
+            f"held_out={recipe.held_out!r}, {len(checkpoints)} checkpoints. Train with --set held_out=NAME first."
+        )
     recipe.start = ""
     model = recipe.model()
-    model.load_weights(sorted(RunFolder(run).checkpoints.glob("step-*/model.weights.h5"))[-1])
+    model.load_weights(checkpoints[-1])
     others, held_out = recipe.utterances()
     data = commands_dataset(
         others, model.labels, recipe.batch_size, sample_rate=SAMPLE_RATE, shuffle=True, drop_remainder=True
     )
     update_batch_statistics(model, (data.batch(0, n)[0] for n in range(len(data))))
     model.compile(loss=recipe.loss(), metrics=recipe.metrics(model))
-    held_out_data = commands_dataset(held_out, model.labels, recipe.batch_size, sample_rate=SAMPLE_RATE)
-    return model.evaluate(Mixup(held_out_data, model.labels, alpha=0).for_fit(), return_dict=True, verbose=0)[
-        "accuracy"
-    ]
+    return model.evaluate(recipe.validation_data(model).for_fit(), return_dict=True, verbose=0)["accuracy"]
 
 
 if __name__ == "__main__":

@@ -154,6 +154,11 @@ def test_held_out_speakers_are_told_with_statistics_of_the_others(shared, tmp_pa
     monkeypatch.setattr(recipe, "update_batch_statistics", three_for_all)
     assert recipe.tell_held_out(tmp_path / "run") == pytest.approx(0.1)  # theo said each digit fifty times
     assert seen == [32] * (2250 // 32)
+    (tmp_path / "run" / "settings.json").write_text(
+        (tmp_path / "run" / "settings.json").read_text().replace('"held_out": "theo"', '"held_out": ""')
+    )
+    with pytest.raises(ValueError, match="a run with speakers held out.*held_out=''"):
+        recipe.tell_held_out(tmp_path / "run")
 
 
 def test_quiet_ends_are_cut():

@@ -18,7 +18,8 @@ def update_batch_statistics(model, batches):
         batches: iterable of inputs of the model, for example `(inputs for inputs, labels in dataset)`.
 
     Raises:
-        ValueError: no batch normalization to update, or no batches.
+        ValueError: no batch normalization to update, no batches, or a batch whose outputs are not numbers. After an
+            error the statistics are what they were.
 
     Example:
 
@@ -36,8 +37,8 @@ def update_batch_statistics(model, batches):
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, kinds) and layer.trainable]
     if not layers:
         raise ValueError(
-            f"{model.name} has no batch normalization whose statistics can be updated: expected a layer of the kind "
-            "that is trainable. Received none, or frozen ones; there is nothing to do for such a model."
+            f"{model.name} has no statistics to update: expected MaskedBatchNormalization or BatchNormalization with "
+            "trainable=True. Received none, or only frozen ones. Unfreeze them, or leave this call out."
         )
     momenta = [layer.momentum for layer in layers]
     statistics = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
@@ -46,7 +47,12 @@ def update_batch_statistics(model, batches):
         for layer in layers:
             layer.momentum = 0.0  # the moving statistics are then those of the batch
         for inputs in batches:
-            model(inputs, training=True)
+            outputs = model(inputs, training=True)
+            if any(ops.any(ops.isnan(output)) for output in keras.tree.flatten(outputs)):
+                raise ValueError(
+                    f"Batch {count} makes {model.name} put out NaN. Expected finite inputs and weights. Leave out the "
+                    "inputs that are not finite, or go back to weights from before they became so."
+                )
             count += 1
             batch = [ops.copy(variable.value) for variable in statistics]
             totals = batch if count == 1 else [total + value for total, value in zip(totals, batch, strict=True)]

@@ -59,8 +59,9 @@ def test_fit_goes_on_afterwards():
     np.testing.assert_allclose(after, 0.9 * before + 0.1 * x.mean((0, 1)), rtol=1e-4, atol=1e-5)
 
 
-def test_a_failure_leaves_everything_as_it_was():
-    model = build(MaskedBatchNormalization)
+@pytest.mark.parametrize("kind", UNBIASED)
+def test_a_failure_leaves_everything_as_it_was(kind):
+    model = build(kind)
     before = state(model)
 
     def batches():
@@ -70,6 +71,7 @@ def test_a_failure_leaves_everything_as_it_was():
     for bad, error, message in (
         (batches(), OSError, "disk"),
         ([], ValueError, "at least one batch"),
+        ([BATCHES[0], np.full_like(BATCHES[1], np.nan)], ValueError, "Batch 1 makes .* put out NaN"),
     ):
         with pytest.raises(error, match=message):
             update_batch_statistics(model, bad)
@@ -79,7 +81,13 @@ def test_a_failure_leaves_everything_as_it_was():
 
 
 def test_frozen_layers_keep_their_statistics():
-    model = build(MaskedBatchNormalization)
-    model.get_layer("norm").trainable = False
-    with pytest.raises(ValueError, match="no batch normalization"):
+    model = keras.Sequential([keras.Input((None, 3)), MaskedBatchNormalization(), MaskedBatchNormalization()])
+    frozen, free = model.layers
+    frozen.trainable = False
+    update_batch_statistics(model, BATCHES)
+    np.testing.assert_array_equal(ops.convert_to_numpy(frozen.moving_mean), 0.0)
+    mean = np.mean([batch.mean((0, 1)) for batch in BATCHES], axis=0) / np.sqrt(1.0 + frozen.epsilon)
+    np.testing.assert_allclose(ops.convert_to_numpy(free.moving_mean), mean, rtol=1e-5, atol=1e-5)
+    free.trainable = False
+    with pytest.raises(ValueError, match="no statistics to update"):
         update_batch_statistics(model, BATCHES)
