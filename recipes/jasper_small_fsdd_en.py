@@ -252,7 +252,11 @@ def tell_held_out(run):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What the recipe needs besides training.")
     parser.add_argument("--tell-held-out", nargs="+", required=True, metavar="RUN", help="runs with `held_out`")
-    shares = {run: tell_held_out(run) for run in parser.parse_args().tell_held_out}
+    runs = parser.parse_args().tell_held_out
+    try:
+        shares = {run: tell_held_out(run) for run in runs}
+    except ValueError as error:
+        parser.error(str(error))
     for run, share in shares.items():
         print(f"{run}: {100 * share:.1f} %")
     print(f"mean: {100 * np.mean(list(shares.values())):.2f} %")

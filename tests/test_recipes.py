@@ -193,6 +193,33 @@ def test_digits_with_an_accent(monkeypatch, tmp_path, capsys):
     assert {len(soundfile.read(u.audio)[0]) for u in utterances} == {3}
 
 
+def test_utterances_of_an4s_kind(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(RECIPES)
+    an4, said = script("synthetic_an4"), []
+
+    def say(text, rng):
+        said.append(text)
+        return np.sin(np.arange(2000 if text == "help" else 16000, dtype="float32")), "slt"
+
+    monkeypatch.setattr(an4, "say", say)
+    (tmp_path / "text.txt").write_text("Emma saw Emma , the Rose and Emma 's rose . Rose , a rose and Rose = Xy Xy =")
+    arguments = ["--names", tmp_path / "text.txt", "--count", 100, "--output", tmp_path / "said"]
+    monkeypatch.setattr("sys.argv", ["synthetic_an4.py", *map(str, arguments)])
+    an4.main()
+    utterances = load_manifest(tmp_path / "said/manifest.jsonl")
+    assert capsys.readouterr().out == f"100 utterances: {tmp_path / 'said/manifest.jsonl'}\n"
+    assert "help" in said and [u.text for u in utterances] == [text for text in said if text != "help"]  # too short
+    assert {"e m m a", "r o s e"} & set(said) and not {"x y", "t h e"} & set(said)
+    texts = an4.Texts(["emma"], np.random.default_rng(0))
+    words = {word for _ in range(4000) for word in texts.text().split()}
+    assert words >= {*ascii_lowercase, *an4.ONES, *an4.TENS, *an4.MONTHS, "oh", "hundred", "thousand", "thirtieth"}
+    assert [an4.ordinal(n) for n in (1, 12, 20, 33)] == ["first", "twelfth", "twentieth", "thirty third"]
+    audio = soundfile.read(utterances[0].audio)[0]
+    assert len(audio) == round(16000 * utterances[0].duration) >= 16000 + 2 * 1600 and np.abs(audio).max() < 0.9
+    spoken = {an4.pronounced("a z w", "ay", np.random.default_rng(seed)) for seed in range(50)}
+    assert spoken == {"ay zee w", "ay, zee, w", "ay zee double you", "ay, zee, double you"}
+
+
 def test_digits_are_cut_between_their_neighbours():
     words = [
         Word("erase", 0.3, 0.6, 1.0),

@@ -1,0 +1,206 @@
+"""Utterances of AN4's kind with other contents, in voices of espeak-ng and flite, for `jasper_small_an4_en` to learn.
+
+    apt install espeak-ng flite
+    python recipes/synthetic_an4.py --names ../shared/data/lm_wikitext2/train.txt --count 6000 --seed 10 \
+        --output runs/synthetic_an4_0
+    python recipes/synthetic_an4.py --names ../shared/data/lm_wikitext2/train.txt --count 6000 --seed 11 \
+        --output runs/synthetic_an4_1
+
+In AN4's 40 minutes of training speech letters, digits and dates have few neighbours each, and some number words and
+months do not occur. Here letters and digits are drawn at random, names to spell from the proper nouns of a text. Each
+is said by a synthesizer in a voice, at a pitch and a speed that are drawn, with silence before and after, and noise.
+"""
+
+import argparse
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from synthetic_speech import SAMPLE_RATE, VARIED, trim
+
+from s2s_keras.data import Utterance, write_manifest
+from s2s_keras.ops.audio import load_audio
+
+MAX_SECONDS = 6.5
+LETTERS = list("abcdefghijklmnopqrstuvwxyz")
+ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+ORDINALS = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
+MONTHS = "january february march april may june july august september october november december".split()
+STREETS = "street avenue road drive lane".split()
+COMMANDS = "start stop yes no go help erase rubout repeat enter".split()
+VOICES = VARIED._replace(accents=("en-us",) * 7 + ("en-gb",), speeds=(110, 200), stretches=(0.85, 1.4))
+
+
+class Texts:
+    """Draws utterances: `text()` is spelled names and letters, numbers, dates, addresses and commands."""
+
+    def __init__(self, names, rng):
+        self.names, self.rng = names, rng
+
+    def text(self):
+        kind = self.rng.random()
+        if kind < 0.22:
+            return self.name()
+        if kind < 0.40:
+            return self.letters(self.between(1, 10))
+        if kind < 0.62:
+            command = self.one_of(("", "", "rubout ", "erase "))
+            return f"{command}{self.letters(self.between(2, 7))} {self.number()}"
+        if kind < 0.68:
+            return f"enter {self.number()}"
+        if kind < 0.80:
+            return self.digits(self.between(3, 11))
+        if kind < 0.90:
+            return self.date()
+        if kind < 0.94:
+            return f"{self.digits(self.between(2, 5))} {self.name()} {' '.join(self.one_of(STREETS))}"
+        if kind < 0.96:
+            return f"{self.name()} {ordinal(self.between(1, 100))} {' '.join('street')}"
+        return self.one_of(COMMANDS) if self.chance(0.5) else self.number()
+
+    def number(self):
+        kind = self.rng.random()
+        first, second, digit = self.between(1, 100), self.between(1, 100), ONES[self.between(1, 10)]
+        if kind < 0.2:
+            return digit
+        if kind < 0.5:
+            return cardinal(first)
+        if kind < 0.6:
+            return f"{cardinal(first)} {cardinal(second) if second > 9 else 'oh ' + ONES[second]}"
+        if kind < 0.7:
+            return f"{digit} hundred{self.rest(second) if self.chance(0.8) else ''}"
+        if kind < 0.8:
+            hundreds = f" {digit} hundred" if self.chance(0.6) else ""
+            return f"{cardinal(first)} thousand{hundreds}{self.rest(second) if self.chance(0.7) else ''}"
+        return self.digits(self.between(2, 6))
+
+    def rest(self, number):
+        """What follows hundred or thousand."""
+        return f"{' and' if self.chance(0.6) else ''} {cardinal(number)}"
+
+    def date(self):
+        month, day, year = self.one_of(MONTHS), self.between(1, 32), cardinal(self.between(10, 100))
+        if self.chance(0.8):
+            day = ordinal(day) if self.chance(0.7) else cardinal(day)
+            return f"{month} {day}{' nineteen' if self.chance(0.6) else ''} {year}"
+        return f"{cardinal(self.between(1, 13))} {cardinal(day)} {year}"
+
+    def digits(self, count):
+        zero = "oh" if self.chance(0.75) else "zero"
+        return " ".join(ONES[digit] if digit else zero for digit in self.rng.integers(0, 10, count))
+
+    def letters(self, count):
+        return " ".join(self.rng.choice(LETTERS, count))
+
+    def name(self):
+        return " ".join(self.one_of(self.names))
+
+    def one_of(self, things):
+        return things[self.rng.integers(len(things))]
+
+    def between(self, low, high):
+        return int(self.rng.integers(low, high))
+
+    def chance(self, probability):
+        return self.rng.random() < probability
+
+
+def cardinal(number):
+    """Of 1 to 99."""
+    if number < 20:
+        return ONES[number]
+    return TENS[number // 10 - 2] + (f" {ONES[number % 10]}" if number % 10 else "")
+
+
+def ordinal(number):
+    """Of 1 to 99."""
+    *before, last = cardinal(number).split()
+    return " ".join([*before, ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")])
+
+
+def proper_nouns(text):
+    """Words that are mostly written with a capital, three times or more; in lower case."""
+    small, capital = Counter(re.findall(r"\b[a-z]+\b", text)), Counter(re.findall(r"\b[A-Z][a-z]{2,9}\b", text))
+    return sorted(word.lower() for word, count in capital.items() if count > max(2, small[word.lower()]))
+
+
+def say(text, rng):
+    """A text in a voice that is drawn: float32 array (S,) without silence at its ends, and the voice's name."""
+    espeak = rng.random() < 0.55
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        if espeak:
+            voice = f"{rng.choice(VOICES.accents)}+{rng.choice(VOICES.variants)}"
+            pitch, speed = rng.integers(*VOICES.pitches), rng.integers(*VOICES.speeds)
+            command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", file.name]
+            command.append(pronounced(text, "[[eI]]", rng))
+        else:
+            voice = str(rng.choice(VOICES.flite))
+            stretch, pitch = rng.uniform(*VOICES.stretches), rng.uniform(*VOICES.flite_pitches)
+            command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.2f}"]
+            command += ["--setf", f"int_f0_target_mean={pitch:.0f}", "-o", file.name]
+            command += ["-t", pronounced(text, "ay", rng)]
+        subprocess.run(command, check=True, capture_output=True)
+        return trim(load_audio(file.name, SAMPLE_RATE)), voice
+
+
+def pronounced(text, letter_a, rng):
+    """The text with the letters' American names, for a synthesizer to read; "a" would be an article."""
+    words = text.split()
+    names = {"a": letter_a, "z": "zee", "w": "double you" if rng.random() < 0.3 else "w"}
+    pauses = rng.random() < 0.25
+    spoken = [names.get(word, word) + ("," if pauses and len(word) == 1 else "") for word in words[:-1]]
+    return " ".join([*spoken, names.get(words[-1], words[-1])])
+
+
+def recorded(audio, rng):
+    """With silence before and after, at a level that is drawn, in noise 15 to 45 dB below it, white or darker."""
+    audio = np.pad(audio, rng.integers(1600, 8000, 2))
+    audio = audio / np.abs(audio).max() * rng.uniform(0.1, 0.6)
+    level, snr = np.sqrt(np.mean(audio**2)), rng.uniform(15, 45)
+    noise = rng.normal(size=len(audio))
+    if rng.random() < 0.6:
+        spectrum = np.fft.rfft(noise)
+        spectrum /= np.sqrt(np.arange(1, len(spectrum) + 1)) ** rng.uniform(0.5, 1.5)
+        noise = np.fft.irfft(spectrum, len(audio))
+    return np.clip(audio + noise / noise.std() * level * 10 ** (-snr / 20), -1, 1).astype("float32")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--names", required=True, type=Path, help="English text, whose proper nouns are spelled")
+    parser.add_argument("--output", required=True, type=Path, help="folder")
+    parser.add_argument("--count", type=int, default=6000, help="of utterances")
+    parser.add_argument("--seed", type=int, default=10)
+    args = parser.parse_args()
+    rng = np.random.default_rng(args.seed)
+    texts = Texts(proper_nouns(args.names.read_text()), rng)
+    args.output.mkdir(parents=True, exist_ok=True)
+    utterances = []
+    while len(utterances) < args.count:
+        text = texts.text()
+        audio, voice = say(text, rng)
+        if 3000 <= len(audio) <= MAX_SECONDS * SAMPLE_RATE:
+            audio, path = recorded(audio, rng), args.output / f"{len(utterances):05d}.flac"
+            soundfile.write(path, audio, SAMPLE_RATE)
+            utterances.append(Utterance(str(path), text, duration=len(audio) / SAMPLE_RATE, speaker=voice))
+    print(f"{len(utterances)} utterances: {write_manifest(args.output / 'manifest.jsonl', utterances)}")
+
+
+if __name__ == "__main__":
+    main()
