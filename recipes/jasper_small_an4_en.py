@@ -1,13 +1,17 @@
 """Jasper on AN4: the preset `jasper_small_an4_en`.
 
-The command that made it, from the repository's root, with the AN4 manifests in ../shared/data/an4:
+The commands that made it, from the repository's root, with the AN4 manifests in ../shared/data/an4, and with the
+synthetic speech that recipes/synthetic_an4.py tells how to make:
 
-    KERAS_BACKEND=jax python recipes/jasper_small_an4_en.py --data ../shared/data/an4 --output jasper_small_an4_en
+    KERAS_BACKEND=jax python recipes/jasper_small_an4_en.py --output runs/jasper_small_an4_en
+    KERAS_BACKEND=tensorflow python recipes/jasper_small_an4_en.py --start runs/jasper_small_an4_en \
+        --synthetic runs/synthetic_an4_0/manifest.jsonl runs/synthetic_an4_1/manifest.jsonl --output jasper_small_an4_en
 
 Stage one learns to align: no regularization, small batches, a constant learning rate. Stage two starts from its weights
 with SpecAugment, dropout and a cosine decay. Its network misses 3 % of the words of the training set, and 23 % of the
 same words cut out and put together in another order: from 40 minutes of speech it has learned the neighbours as well as
 the sounds. So stage three goes on with 10,000 utterances, each spliced from words of one speaker, beside the real ones.
+The second command goes on from there with 12,000 synthetic utterances of other contents as well, see `STAGES`.
 
 `--quick` is the same on a tenth of the data with a smaller network and takes two minutes; it is there to see everything
 run, not to recognize.
@@ -29,6 +33,7 @@ from s2s_keras.layers import SpecAugment
 from s2s_keras.losses import CTC
 from s2s_keras.ops.audio import load_audio
 from s2s_keras.tokenizers import CharacterTokenizer
+from s2s_keras.training import load_model
 
 BATCH_SIZE = 8
 PEAK_LEARNING_RATE = 2e-3
@@ -36,6 +41,9 @@ SAMPLE_RATE = 16000
 FRAME = 640  # samples of an output frame
 PAUSE_DB = 15  # a cut lies this much below the loud parts of the recording
 MAX_SPLICED = 6.5  # seconds
+SIZES = {False: (1.0, 10176), True: (0.25, 80)}  # width of the network and number of spliced utterances, by `--quick`
+# With synthetic speech: epochs, peak of the learning rate, and the share of the synthetic utterances that takes part.
+STAGES = (4, 1.5e-3, 1.0), (1, 3e-4, 0.0)
 
 
 def build(width=1.0, dropout=0.0, spec_augment=False):
@@ -59,20 +67,20 @@ def build(width=1.0, dropout=0.0, spec_augment=False):
     )
 
 
-def datasets(folder, quick, spliced=None):
+def datasets(folder, quick, spliced=None, synthetic=(), batch_size=BATCH_SIZE, buckets=8):
     """Training and development batches; speed perturbation makes seven voices of each."""
     folder, tokenizer = Path(folder), CharacterTokenizer()
     utterances = training_utterances(folder, quick)
     if spliced is None:
         speeds = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
     else:
-        utterances = utterances * 4 + load_manifest(spliced)
+        utterances = utterances * 4 + load_manifest(spliced) + list(synthetic)
         speeds = (0.82, 0.88, 0.94, 1.0, 1.06, 1.12, 1.18)
     train = speech_dataset(
         utterances,
         tokenizer,
-        BATCH_SIZE,
-        buckets=1 if quick else 8,
+        batch_size,
+        buckets=1 if quick else buckets,
         shuffle=True,
         cache=True,
         drop_remainder=spliced is not None,
@@ -108,6 +116,22 @@ def checkpoint(model, folder):
     """Written aside and renamed, so that what is there is always whole."""
     model.save_weights(folder / "next.weights.h5")
     os.replace(folder / "next.weights.h5", folder / "last.weights.h5")
+
+
+def go_on(start, data, manifests, logs, quick):
+    """Trains a model that knows AN4 with spliced and synthetic utterances."""
+    width, count = SIZES[quick]
+    spliced = splice(cut_into_words(start, training_utterances(data, quick)), count, logs / "spliced")
+    keras.utils.set_random_seed(3)
+    model = build(width, dropout=0.15, spec_augment=True)
+    model.set_weights(start.get_weights())
+    said, rng = [load_manifest(manifest) for manifest in manifests], np.random.default_rng(1)
+    for epochs, peak, share in STAGES:
+        epochs = 1 if quick else epochs
+        some = [each[n] for each in said for n in rng.permutation(len(each))[: int(share * len(each))]]
+        train, dev = datasets(data, quick, spliced, some, batch_size=16, buckets=10)
+        fit(model, train, dev, cosine(epochs * len(train), peak, len(train) // 8), epochs, logs)
+    return model
 
 
 def cut_into_words(model, utterances):
@@ -199,14 +223,22 @@ def main():
     parser.add_argument("--align-epochs", type=int, default=6)
     parser.add_argument("--epochs", type=int, default=90, help="of stage two")
     parser.add_argument("--splice-epochs", type=int, default=11, help="of stage three, each 16 times as long")
+    parser.add_argument("--start", help="what the first command wrote; trained on with --synthetic")
+    parser.add_argument("--synthetic", nargs="+", default=[], help="manifests of recipes/synthetic_an4.py")
     parser.add_argument("--quick", action="store_true", help="two minutes: small network, a tenth of the data")
     args = parser.parse_args()
+    if bool(args.start) != bool(args.synthetic):
+        parser.error("--start and --synthetic go together. Give both, or neither to begin from random weights.")
     folder = Path(args.output)
     logs = folder / "training"
     logs.mkdir(parents=True, exist_ok=True)
+    if args.start:
+        model = go_on(load_model(args.start), args.data, args.synthetic, logs, args.quick)
+        model.save_to_preset(folder, half_precision=True)
+        return
     keras.utils.set_random_seed(1)
     train, dev = datasets(args.data, args.quick)
-    width, count = (0.25, 80) if args.quick else (1.0, 10176)
+    width, count = SIZES[args.quick]
     epochs = (2, 6, 1) if args.quick else (args.align_epochs, args.epochs, args.splice_epochs)
 
     aligned = build(width)

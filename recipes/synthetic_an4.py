@@ -48,10 +48,15 @@ VOICES = VARIED._replace(accents=("en-us",) * 7 + ("en-gb",), speeds=(110, 200),
 
 
 class Texts:
-    """Draws utterances: `text()` is spelled names and letters, numbers, dates, addresses and commands."""
+    """Draws utterances: `text()` is spelled names and letters, numbers, dates, addresses and commands.
+
+    Args:
+        names: dict from names to how often they occur; those that do three times or more are equally likely.
+        rng: `numpy.random.Generator`.
+    """
 
     def __init__(self, names, rng):
-        self.names, self.rng = names, rng
+        self.names, self.rng = [name for name, count in names.items() if count > 2], rng
 
     def text(self):
         kind = self.rng.random()
@@ -135,9 +140,9 @@ def ordinal(number):
 
 
 def proper_nouns(text):
-    """Words that are mostly written with a capital, three times or more; in lower case."""
+    """Words that are mostly written with a capital, in lower case: dict from each to how often it occurs."""
     small, capital = Counter(re.findall(r"\b[a-z]+\b", text)), Counter(re.findall(r"\b[A-Z][a-z]{2,9}\b", text))
-    return sorted(word.lower() for word, count in capital.items() if count > max(2, small[word.lower()]))
+    return {word.lower(): count for word, count in sorted(capital.items()) if count > small[word.lower()]}
 
 
 def say(text, rng):

@@ -210,7 +210,7 @@ def test_utterances_of_an4s_kind(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out == f"100 utterances: {tmp_path / 'said/manifest.jsonl'}\n"
     assert "help" in said and [u.text for u in utterances] == [text for text in said if text != "help"]  # too short
     assert {"e m m a", "r o s e"} & set(said) and not {"x y", "t h e"} & set(said)
-    texts = an4.Texts(["emma"], np.random.default_rng(0))
+    texts = an4.Texts({"emma": 3}, np.random.default_rng(0))
     words = {word for _ in range(4000) for word in texts.text().split()}
     assert words >= {*ascii_lowercase, *an4.ONES, *an4.TENS, *an4.MONTHS, "oh", "hundred", "thousand", "thirtieth"}
     assert [an4.ordinal(n) for n in (1, 12, 20, 33)] == ["first", "twelfth", "twentieth", "thirty third"]
