@@ -12,7 +12,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 BatchSizeOption = Annotated[int, typer.Option("--batch-size", min=1, help="Recordings at a time.")]
 LanguageModelOption = Annotated[
     str | None,
-    typer.Option("--language-model", help="Name of one that ships (an4), or a file: ARPA, KenLM, or `save`'s."),
+    typer.Option("--language-model", help="One that ships (an4, an4_names), or a file: ARPA, KenLM, or `save`'s."),
 ]
 
 

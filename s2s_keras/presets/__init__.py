@@ -36,7 +36,7 @@ def list_language_models():
     Example:
 
     >>> [card["name"] for card in list_language_models()]
-    ['an4']
+    ['an4', 'an4_names']
     """
     cards = sorted(FOLDER.glob("language_models/*/card.json"))
     return [json.loads(card.read_text(encoding="utf-8")) for card in cards]
