@@ -122,12 +122,12 @@ def checkpoint(model, folder):
 
 def go_on(start, data, manifests, logs, quick):
     """Trains a model that knows AN4 with spliced and synthetic utterances; the mean of both has the weights."""
-    width, count = SIZES[quick]
+    said, (width, count) = [load_manifest(manifest) for manifest in manifests], SIZES[quick]
     spliced = splice(cut_into_words(start, training_utterances(data, quick)), count, logs / "spliced")
     keras.utils.set_random_seed(3)
     model = build(width, dropout=0.15, spec_augment=True)
     model.set_weights(start.get_weights())
-    said, rng = [load_manifest(manifest) for manifest in manifests], np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for epochs, peak, share in STAGES:
         epochs = 1 if quick else epochs
         some = [each[n] for each in said for n in rng.permutation(len(each))[: int(share * len(each))]]

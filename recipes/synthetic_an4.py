@@ -13,17 +13,14 @@ is said by a synthesizer in a voice, at a pitch and a speed that are drawn, with
 
 import argparse
 import re
-import subprocess
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from synthetic_speech import SAMPLE_RATE, VARIED, trim
+from synthetic_speech import SAMPLE_RATE, VARIED, need_synthesizers, say, trim
 
 from s2s_keras.data import Utterance, write_manifest
-from s2s_keras.ops.audio import load_audio
 
 MAX_SECONDS = 6.5
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -145,29 +142,14 @@ def proper_nouns(text):
     return {word.lower(): count for word, count in sorted(capital.items()) if count > small[word.lower()]}
 
 
-def say(text, rng):
-    """A text in a voice that is drawn: float32 array (S,) without silence at its ends, and the voice's name."""
-    espeak = rng.random() < 0.55
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        if espeak:
-            voice = f"{rng.choice(VOICES.accents)}+{rng.choice(VOICES.variants)}"
-            pitch, speed = rng.integers(*VOICES.pitches), rng.integers(*VOICES.speeds)
-            command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", file.name]
-            command.append(pronounced(text, "[[eI]]", rng))
-        else:
-            voice = str(rng.choice(VOICES.flite))
-            stretch, pitch = rng.uniform(*VOICES.stretches), rng.uniform(*VOICES.flite_pitches)
-            command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.2f}"]
-            command += ["--setf", f"int_f0_target_mean={pitch:.0f}", "-o", file.name]
-            command += ["-t", pronounced(text, "ay", rng)]
-        subprocess.run(command, check=True, capture_output=True)
-        return trim(load_audio(file.name, SAMPLE_RATE)), voice
-
-
-def pronounced(text, letter_a, rng):
+def pronounced(text, program, rng):
     """The text with the letters' American names, for a synthesizer to read; "a" would be an article."""
     words = text.split()
-    names = {"a": letter_a, "z": "zee", "w": "double you" if rng.random() < 0.3 else "w"}
+    names = {
+        "a": "[[eI]]" if program == "espeak-ng" else "ay",
+        "z": "zee",
+        "w": "double you" if rng.random() < 0.3 else "w",
+    }
     pauses = rng.random() < 0.25
     spoken = [names.get(word, word) + ("," if pauses and len(word) == 1 else "") for word in words[:-1]]
     return " ".join([*spoken, names.get(words[-1], words[-1])])
@@ -193,13 +175,23 @@ def main():
     parser.add_argument("--count", type=int, default=6000, help="of utterances")
     parser.add_argument("--seed", type=int, default=10)
     args = parser.parse_args()
+    need_synthesizers(parser)
+    if args.count < 1:
+        parser.error(f"--count: expected at least one utterance. Received: {args.count}.")
+    try:
+        names = proper_nouns(args.names.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        parser.error(f"{args.names} is not a text in UTF-8 that can be read: {error}")
     rng = np.random.default_rng(args.seed)
-    texts = Texts(proper_nouns(args.names.read_text()), rng)
+    texts = Texts(names, rng)
+    if not texts.names:
+        parser.error(f"{args.names} has no proper noun three times. Expected English text, mostly in lower case.")
     args.output.mkdir(parents=True, exist_ok=True)
     utterances = []
     while len(utterances) < args.count:
         text = texts.text()
-        audio, voice = say(text, rng)
+        audio, _, voice = say(text, rng, 0.55, VOICES, lambda text, program: pronounced(text, program, rng))
+        audio = trim(audio)
         if 3000 <= len(audio) <= MAX_SECONDS * SAMPLE_RATE:
             audio, path = recorded(audio, rng), args.output / f"{len(utterances):05d}.flac"
             soundfile.write(path, audio, SAMPLE_RATE)

@@ -78,8 +78,7 @@ def main():
     parser.add_argument("--preset", help="a synthesizer of s2s_keras, whose share is a fifth")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    if missing := [name for name in ("espeak-ng", "flite") if shutil.which(name) is None]:
-        parser.error(f"{' and '.join(missing)} not found: apt install espeak-ng flite")
+    need_synthesizers(parser)
     try:
         texts = [text for text in texts_of(args.texts) for _ in range(args.copies)]
     except (OSError, ValueError) as error:
@@ -108,6 +107,12 @@ def main():
     print(f"{len(utterances)} utterances, {len({u.speaker for u in utterances})} voices: {manifest}")
 
 
+def need_synthesizers(parser):
+    """Ends the program where one is missing."""
+    if missing := [name for name in ("espeak-ng", "flite") if shutil.which(name) is None]:
+        parser.error(f"{' and '.join(missing)} not found: apt install espeak-ng flite")
+
+
 def texts_of(arguments):
     """The texts that the command line names."""
     path = Path(arguments[0])
@@ -118,18 +123,22 @@ def texts_of(arguments):
     return arguments
 
 
-def say(text, rng, espeak, voices):
-    """A text in a voice that is drawn: float32 array (S,), the sample rate, and the voice's name."""
+def say(text, rng, espeak, voices, pronounce=lambda text, program: text):
+    """A text in a voice that is drawn: float32 array (S,), the sample rate, and the voice's name.
+
+    `pronounce` writes the text as "espeak-ng" or "flite" should read it.
+    """
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         if rng.random() < espeak:
             voice = f"{rng.choice(voices.accents)}+{rng.choice(voices.variants)}"
             pitch, speed = rng.integers(*voices.pitches), rng.integers(*voices.speeds)
-            command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", file.name, text]
+            command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", file.name]
+            command.append(pronounce(text, "espeak-ng"))
         else:
             voice = rng.choice(voices.flite)
             stretch, pitch = rng.uniform(*voices.stretches), rng.uniform(*voices.flite_pitches)
             command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.2f}"]
-            command += ["--setf", f"int_f0_target_mean={pitch:.0f}", "-t", text, "-o", file.name]
+            command += ["--setf", f"int_f0_target_mean={pitch:.0f}", "-t", pronounce(text, "flite"), "-o", file.name]
         subprocess.run(command, check=True, capture_output=True)
         return load_audio(file.name, SAMPLE_RATE), SAMPLE_RATE, str(voice)
 

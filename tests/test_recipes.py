@@ -197,11 +197,12 @@ def test_utterances_of_an4s_kind(monkeypatch, tmp_path, capsys):
     monkeypatch.syspath_prepend(RECIPES)
     an4, said = script("synthetic_an4"), []
 
-    def say(text, rng):
+    def say(text, rng, espeak, voices, pronounce):
         said.append(text)
-        return np.sin(np.arange(2000 if text == "help" else 16000, dtype="float32")), "slt"
+        return np.cos(np.arange(2000 if text == "help" else 16000, dtype="float32")), 16000, "slt"
 
     monkeypatch.setattr(an4, "say", say)
+    monkeypatch.setattr("shutil.which", lambda name: name)
     (tmp_path / "text.txt").write_text("Emma saw Emma , the Rose and Emma 's rose . Rose , a rose and Rose = Xy Xy =")
     arguments = ["--names", tmp_path / "text.txt", "--count", 100, "--output", tmp_path / "said"]
     monkeypatch.setattr("sys.argv", ["synthetic_an4.py", *map(str, arguments)])
@@ -210,13 +211,24 @@ def test_utterances_of_an4s_kind(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out == f"100 utterances: {tmp_path / 'said/manifest.jsonl'}\n"
     assert "help" in said and [u.text for u in utterances] == [text for text in said if text != "help"]  # too short
     assert {"e m m a", "r o s e"} & set(said) and not {"x y", "t h e"} & set(said)
+    (tmp_path / "small.txt").write_text("no names here")
+    for wrong, message in (
+        (["--names", "small.txt"], "no proper noun"),
+        (["--names", "none.txt"], "can be read"),
+        (["--count", "0"], "at least one"),
+    ):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["synthetic_an4.py", "--names", "text.txt", "--output", "none", *wrong])
+        with pytest.raises(SystemExit):
+            an4.main()
+        assert message in capsys.readouterr().err and not (tmp_path / "none").exists()
     texts = an4.Texts({"emma": 3}, np.random.default_rng(0))
     words = {word for _ in range(4000) for word in texts.text().split()}
     assert words >= {*ascii_lowercase, *an4.ONES, *an4.TENS, *an4.MONTHS, "oh", "hundred", "thousand", "thirtieth"}
     assert [an4.ordinal(n) for n in (1, 12, 20, 33)] == ["first", "twelfth", "twentieth", "thirty third"]
     audio = soundfile.read(utterances[0].audio)[0]
     assert len(audio) == round(16000 * utterances[0].duration) >= 16000 + 2 * 1600 and np.abs(audio).max() < 0.9
-    spoken = {an4.pronounced("a z w", "ay", np.random.default_rng(seed)) for seed in range(50)}
+    spoken = {an4.pronounced("a z w", "flite", np.random.default_rng(seed)) for seed in range(50)}
     assert spoken == {"ay zee w", "ay, zee, w", "ay zee double you", "ay, zee, double you"}
 
 
