@@ -222,6 +222,7 @@ def test_utterances_of_an4s_kind(monkeypatch, tmp_path, capsys):
         with pytest.raises(SystemExit):
             an4.main()
         assert message in capsys.readouterr().err and not (tmp_path / "none").exists()
+    assert an4.proper_nouns("Emma . The rose , the Rose , the Rose . Xy") == {"emma": 1, "rose": 2}
     texts = an4.Texts({"emma": 3}, np.random.default_rng(0))
     words = {word for _ in range(4000) for word in texts.text().split()}
     assert words >= {*ascii_lowercase, *an4.ONES, *an4.TENS, *an4.MONTHS, "oh", "hundred", "thousand", "thirtieth"}
