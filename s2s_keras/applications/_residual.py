@@ -2,6 +2,7 @@
 
 import keras
 
+from s2s_keras.applications._picture_layers import Conv2D, MaxPooling2D
 from s2s_keras.layers import MaskedBatchNormalization
 
 LAYOUTS = ("original", "keras")
@@ -73,7 +74,7 @@ class _Builder:
             sides = (before, kernel_size - 1 - before)
             if kernel_size > 1:
                 x = keras.layers.ZeroPadding2D((sides, sides), name=f"{name}_padding", **self.images)(x)
-        return keras.layers.Conv2D(
+        return Conv2D(
             filters,
             kernel_size,
             strides,
@@ -95,7 +96,7 @@ class _Builder:
         padding = "same"
         if layout == "keras":
             padding, x = "valid", keras.layers.ZeroPadding2D(1, name="stem_pool_padding", **self.images)(x)
-        return keras.layers.MaxPooling2D(3, 2, padding, name="stem_pool", **self.images)(x)
+        return MaxPooling2D(3, 2, padding, name="stem_pool", **self.images)(x)
 
     def block(self, x, filters, strides, bottleneck, projected, name):
         """Convolutions (filters, kernel size, strides), and the way around them."""
@@ -110,7 +111,7 @@ class _Builder:
             if self.version == 1:
                 shortcut = self.normalization(shortcut, f"{name}_projection")
         elif strides > 1:
-            shortcut = keras.layers.MaxPooling2D(1, strides, name=f"{name}_shortcut", **self.images)(shortcut)
+            shortcut = MaxPooling2D(1, strides, name=f"{name}_shortcut", **self.images)(shortcut)
         for n, size in enumerate(sizes):
             last = n == len(sizes) - 1
             x = self.convolution(x, *size, name=f"{name}_{n}", use_bias=last and self.use_bias)

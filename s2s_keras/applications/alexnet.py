@@ -2,6 +2,7 @@
 
 import keras
 
+from s2s_keras.applications._picture_layers import Conv2D, MaxPooling2D
 from s2s_keras.applications.image_classifier import ImageClassifier
 
 # (filters, kernel_size, strides, padding, whether max pooling follows)
@@ -57,11 +58,11 @@ class AlexNet(ImageClassifier):
 
         def encode(x):
             for n, (filters, kernel_size, strides, padding, pool) in enumerate(convolutions):
-                layer = keras.layers.Conv2D(
+                layer = Conv2D(
                     filters, kernel_size, strides, padding, activation="relu", name=f"convolution_{n}", **common
                 )
                 x = layer(x)
-                x = keras.layers.MaxPooling2D(3, 2, name=f"pool_{n}", **common)(x) if pool else x
+                x = MaxPooling2D(3, 2, name=f"pool_{n}", **common)(x) if pool else x
             x = keras.layers.Flatten(name="flatten", **common)(x)
             for n, units in enumerate(hidden_dims):
                 x = keras.layers.Dropout(dropout, dtype=dtype, name=f"dropout_{n}")(x) if n else x

@@ -2,6 +2,7 @@
 
 import keras
 
+from s2s_keras.applications._picture_layers import Conv2D, MaxPooling2D
 from s2s_keras.applications.image_classifier import ImageClassifier
 from s2s_keras.layers import MaskedBatchNormalization
 
@@ -41,14 +42,14 @@ class CifarNV(ImageClassifier):
             for n, width in enumerate(filters[:-1]):
                 for m in range(2):
                     name = f"stack_{n}_convolution_{m}"
-                    x = keras.layers.Conv2D(width, 3, activation="relu", name=name, **common)(x)
-                x = keras.layers.Conv2D(width, 3, use_bias=False, name=f"stack_{n}_convolution_2", **common)(x)
+                    x = Conv2D(width, 3, activation="relu", name=name, **common)(x)
+                x = Conv2D(width, 3, use_bias=False, name=f"stack_{n}_convolution_2", **common)(x)
                 x = MaskedBatchNormalization(0.9, 1e-4, dtype=dtype, name=f"stack_{n}_normalization")(x)
                 x = keras.layers.Activation("relu", dtype=dtype, name=f"stack_{n}_activation")(x)
-                x = keras.layers.MaxPooling2D(3, 2, name=f"stack_{n}_pool", **common)(x)
+                x = MaxPooling2D(3, 2, name=f"stack_{n}_pool", **common)(x)
             for m, size in enumerate((3, 1)):
                 name = f"stack_{len(filters) - 1}_convolution_{m}"
-                x = keras.layers.Conv2D(filters[-1], size, activation="relu", name=name, **common)(x)
+                x = Conv2D(filters[-1], size, activation="relu", name=name, **common)(x)
             return x
 
         super().__init__(encode, image_shape=image_shape, **kwargs)
