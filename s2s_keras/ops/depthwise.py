@@ -1,5 +1,7 @@
 """Convolution of every channel by itself."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
@@ -32,12 +34,17 @@ def depthwise_conv1d(x, kernel, strides=1, padding="valid", dilation_rate=1):
     taps = kernel.shape[0]
     if keras.backend.backend() != "jax" or taps > MOST_TAPS:
         return ops.depthwise_conv(x, kernel, strides, padding, dilation_rate=dilation_rate)
-    span = dilation_rate * (taps - 1)
+    # Recomputed for the gradient of the kernel: XLA would write down every shifted copy of the features.
+    convolve = keras.remat(partial(_sum_of_taps, strides=strides, padding=padding, dilation_rate=dilation_rate))
+    return convolve(x, ops.cast(kernel, x.dtype))
+
+
+def _sum_of_taps(x, kernel, strides, padding, dilation_rate):
+    span = dilation_rate * (kernel.shape[0] - 1)
     if padding == "same":
         x = ops.pad(x, [[0, 0], [span // 2, span - span // 2], [0, 0]])
-    kernel = ops.cast(kernel, x.dtype)
     parts = []
-    for n in range(taps):
+    for n in range(kernel.shape[0]):
         first, after = n * dilation_rate, span - n * dilation_rate
         parts.append(x[:, first : -after or None : strides] * kernel[n, :, 0])
     return sum(parts[1:], parts[0])
