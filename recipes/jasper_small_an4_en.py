@@ -11,9 +11,9 @@ Stage one learns to align: no regularization, small batches, a constant learning
 with SpecAugment, dropout and a cosine decay. Its network misses 3 % of the words of the training set, and 23 % of the
 same words cut out and put together in another order: from 40 minutes of speech it has learned the neighbours as well as
 the sounds. So stage three goes on with 10,000 utterances, each spliced from words of one speaker, beside the real ones.
-The second command goes on from there with 12,000 synthetic utterances of other contents as well, then without them.
-These weights read the test set best, but hear letters in a knock; the mean of them and those that the second command
-started from does not.
+The second command goes on from there through `STAGES`, with 12,000 synthetic utterances of other contents, then without
+them; then with both and, besides, utterances among pauses, noise and knocks, and at last recordings in which nobody
+speaks: without these a knock before a pause sounds like letters. The weights are a mean along the way.
 
 `--quick` is the same on a tenth of the data with a smaller network and takes two minutes; it is there to see everything
 run, not to recognize.
@@ -23,13 +23,14 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import soundfile
 
 from s2s_keras.applications import Jasper
-from s2s_keras.data import SpeedPerturbation, load_manifest, speech_dataset
+from s2s_keras.data import SpeedPerturbation, Utterance, load_manifest, speech_dataset
 from s2s_keras.decoding import ctc_alignment
 from s2s_keras.layers import SpecAugment
 from s2s_keras.losses import CTC
@@ -42,10 +43,29 @@ PEAK_LEARNING_RATE = 2e-3
 SAMPLE_RATE = 16000
 FRAME = 640  # samples of an output frame
 PAUSE_DB = 15  # a cut lies this much below the loud parts of the recording
-MAX_SPLICED = 6.5  # seconds
+MAX_SPLICED, MAX_TWO = 6.5, 8.0  # seconds
 SIZES = {False: (1.0, 10176), True: (0.25, 80)}  # width of the network and number of spliced utterances, by `--quick`
-# With synthetic speech: epochs, peak of the learning rate, and the share of the synthetic utterances that takes part.
-STAGES = (4, 1.5e-3, 1.0), (1, 3e-4, 0.0)
+
+
+class Stage(NamedTuple):
+    """One fit of the second command, and its data beside the real and the spliced utterances."""
+
+    epochs: int
+    peak: float  # of the learning rate
+    synthetic: bool  # whether the synthetic utterances take part
+    surrounded: int = 0  # utterances among pauses, noise and knocks
+    without_speech: int = 0  # recordings of noise and knocks alone
+    spliced: float = 1.0  # share of the spliced utterances that takes part
+    weight: float = 0.0  # what its last weights count in the mean; what is left to 1 the first ones do
+
+
+STAGES = (
+    Stage(4, 1.5e-3, True),
+    Stage(1, 3e-4, False, weight=0.15),
+    Stage(4, 1.2e-3, True, surrounded=3600),
+    Stage(1, 3e-4, False, surrounded=3600),
+    Stage(1, 3e-4, False, surrounded=2400, without_speech=900, spliced=0.22, weight=0.7),
+)
 
 
 def build(width=1.0, dropout=0.0, spec_augment=False):
@@ -69,24 +89,27 @@ def build(width=1.0, dropout=0.0, spec_augment=False):
     )
 
 
-def datasets(folder, quick, spliced=None, synthetic=(), batch_size=BATCH_SIZE, buckets=8):
-    """Training and development batches; speed perturbation makes seven voices of each."""
-    folder, tokenizer = Path(folder), CharacterTokenizer()
-    utterances = training_utterances(folder, quick)
-    if spliced is None:
-        speeds = (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
-    else:
-        utterances = utterances * 4 + load_manifest(spliced) + list(synthetic)
-        speeds = (0.82, 0.88, 0.94, 1.0, 1.06, 1.12, 1.18)
+def datasets(folder, quick, utterances=None, batch_size=BATCH_SIZE, buckets=8):
+    """Training and development batches; speed perturbation makes seven voices of each.
+
+    Args:
+        folder: path of AN4.
+        quick: bool, whether few utterances are real.
+        utterances: list of `Utterance` instead of the real ones.
+        batch_size, buckets: of the training batches.
+    """
+    folder, tokenizer, given = Path(folder), CharacterTokenizer(), utterances is not None
+    speeds = (0.82, 0.88, 0.94, 1.0, 1.06, 1.12, 1.18) if given else (0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15)
     train = speech_dataset(
-        utterances,
+        utterances if given else training_utterances(folder, quick),
         tokenizer,
         batch_size,
         buckets=1 if quick else buckets,
         shuffle=True,
         cache=True,
-        drop_remainder=spliced is not None,
+        drop_remainder=given,
         augmentation=None if quick else SpeedPerturbation(speeds),
+        allow_empty=True,
     )
     dev = speech_dataset(folder / "manifest_dev.jsonl", tokenizer, BATCH_SIZE, buckets=1 if quick else 2, cache=True)
     return train, dev
@@ -121,21 +144,30 @@ def checkpoint(model, folder):
 
 
 def go_on(start, data, manifests, logs, quick):
-    """Trains a model that knows AN4 with spliced and synthetic utterances; the mean of both has the weights."""
+    """Trains a model that knows AN4 through all `STAGES`; it gets a mean of their weights."""
     said, (width, count) = [load_manifest(manifest) for manifest in manifests], SIZES[quick]
-    spliced = splice(cut_into_words(start, training_utterances(data, quick)), count, logs / "spliced")
+    real = training_utterances(data, quick)
+    spliced = load_manifest(splice(cut_into_words(start, real), count, logs / "spliced"))
     keras.utils.set_random_seed(3)
     model = build(width, dropout=0.15, spec_augment=True)
     model.set_weights(start.get_weights())
-    rng = np.random.default_rng(1)
-    for epochs, peak, share in STAGES:
-        epochs = 1 if quick else epochs
-        some = [each[n] for each in said for n in rng.permutation(len(each))[: int(share * len(each))]]
-        train, dev = datasets(data, quick, spliced, some, batch_size=16, buckets=10)
-        fit(model, train, dev, cosine(epochs * len(train), peak, len(train) // 8), epochs, logs)
-    model.set_weights(
-        [(before + after) / 2 for before, after in zip(start.get_weights(), model.get_weights(), strict=True)]
-    )
+    first = 1.0 - sum(stage.weight for stage in STAGES)
+    mean = [first * weight for weight in model.get_weights()]
+    for stage in STAGES:
+        part, epochs = (90, 1) if quick else (1, stage.epochs)
+        few = np.random.default_rng(1).permutation(len(spliced))[: int(stage.spliced * len(spliced))]
+        utterances = real * 4 + [spliced[n] for n in few]
+        if stage.synthetic:
+            utterances += [utterance for each in said for utterance in each]
+        if stage.surrounded:
+            sources = real, spliced, said[0]
+            utterances += load_manifest(surround(sources, stage.surrounded // part, logs / "surrounded"))
+        if stage.without_speech:
+            utterances += record_nothing(stage.without_speech // part, logs / "without_speech")
+        train, dev = datasets(data, quick, utterances, batch_size=16, buckets=10)
+        fit(model, train, dev, cosine(epochs * len(train), stage.peak, len(train) // 8), epochs, logs)
+        mean = [so_far + stage.weight * weight for so_far, weight in zip(mean, model.get_weights(), strict=True)]
+    model.set_weights(mean)
     return model
 
 
@@ -205,6 +237,60 @@ def splice(cut, count, folder):
     return folder / "manifest.jsonl"
 
 
+def surround(sources, count, folder):
+    """Writes `count` utterances, one in four of them two, among pauses, noise and knocks; returns their manifest."""
+    rng = np.random.default_rng(7)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for n in range(count):
+        source = sources[n % len(sources)]
+        some = [source[int(rng.integers(len(source)))] for _ in range(2 if rng.random() < 0.25 else 1)]
+        if sum(utterance.duration for utterance in some) > MAX_TWO:
+            some = some[:1]
+        audio = among_noise([load_audio(utterance.audio, SAMPLE_RATE) for utterance in some], rng)
+        soundfile.write(folder / f"{n:05d}.flac", audio, SAMPLE_RATE)
+        text, duration = " ".join(utterance.text for utterance in some), round(len(audio) / SAMPLE_RATE, 4)
+        rows.append({"audio_filepath": f"{n:05d}.flac", "duration": duration, "text": text})
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "manifest.jsonl"
+
+
+def among_noise(parts, rng):
+    """Recordings at another level, with pauses before, between and after, a knock in every other, and faint noise."""
+    gain = 10 ** rng.uniform(-1.5, 0)
+    parts = [gain * part for part in parts]
+    pauses = [np.zeros(int(rng.choice([1.0, 3.0]) * rng.uniform(0.2, 1) * SAMPLE_RATE)) for _ in range(len(parts) + 1)]
+    for pause in pauses:
+        if rng.random() < 0.5:
+            knock(pause, rng, 0.9, 800)
+    audio = np.concatenate([piece for pair in zip(pauses, [*parts, []], strict=True) for piece in pair])
+    level = min(10 ** rng.uniform(-5, -2.7), np.abs(np.concatenate(parts)).max() / 30)
+    return np.clip(audio + level * rng.normal(size=len(audio)), -1, 1).astype("float32")
+
+
+def knock(audio, rng, loudest, slowest, anywhere=1.0):
+    """Puts a click or a burst of noise that fades into silence; with probability 1 - `anywhere` at its start."""
+    length = int(rng.integers(80, 800))
+    at = int(rng.integers(0, len(audio) - length)) if anywhere == 1.0 or rng.random() < anywhere else 0
+    wave = rng.normal(size=length) if rng.random() < 0.5 else rng.choice([-1.0, 1.0])
+    audio[at : at + length] = rng.uniform(0.1, loudest) * wave * np.exp(-np.arange(length) / rng.uniform(50, slowest))
+
+
+def record_nothing(count, folder):
+    """Writes recordings of noise and up to two knocks, in which nobody speaks; list of `Utterance`."""
+    rng = np.random.default_rng(11)
+    folder.mkdir(parents=True, exist_ok=True)
+    utterances = []
+    for n in range(count):
+        audio = rng.normal(size=int(SAMPLE_RATE * rng.uniform(0.8, 5))) * 10 ** rng.uniform(-5, -1.7)
+        for _ in range(rng.integers(0, 3)):
+            knock(audio, rng, 0.95, 3000, anywhere=0.7)
+        path = folder / f"{n:05d}.flac"
+        soundfile.write(path, np.clip(audio, -1, 1).astype("float32"), SAMPLE_RATE)
+        utterances.append(Utterance(str(path), "", duration=len(audio) / SAMPLE_RATE))
+    return utterances
+
+
 def cross_fade(parts, overlap=160):
     """One recording after another, 10 ms of each faded into the next."""
     audio, ramp = parts[0], np.linspace(0, 1, overlap, dtype="float32")
@@ -255,9 +341,9 @@ def main():
     schedule = cosine(epochs[1] * len(train), PEAK_LEARNING_RATE, len(train))
     fit(model, train, dev, schedule, epochs[1], logs, validation_freq=5)
 
-    words = cut_into_words(model, training_utterances(args.data, args.quick))
-    spliced = splice(words, count, logs / "spliced")
-    train, dev = datasets(args.data, args.quick, spliced)
+    real = training_utterances(args.data, args.quick)
+    spliced = splice(cut_into_words(model, real), count, logs / "spliced")
+    train, dev = datasets(args.data, args.quick, real * 4 + load_manifest(spliced))
     keras.utils.set_random_seed(2)
     fit(model, train, dev, cosine(epochs[2] * len(train), 1.5e-3, len(train) // 4), epochs[2], logs)
     model.save_to_preset(folder, half_precision=True)

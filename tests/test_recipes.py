@@ -347,3 +347,38 @@ def test_spliced_utterances_say_what_their_pieces_say(recipe, tmp_path):
         assert set(words) <= {"one", "two"} or set(words) == {"six"}  # one speaker
         assert len(audio) == sum(len(tone[word]) for word in words) - 160 * (len(words) - 1)
         assert row["duration"] == pytest.approx(len(audio) / rate, abs=1e-4)
+
+
+def test_utterances_among_noise_say_what_their_sources_say(recipe, tmp_path):
+    """A word is a constant of its own length: how many samples have its value tells what is to be heard."""
+    lengths, sources = {"one": 8000, "two": 12000, "six": 80000}, []
+    for word, length in lengths.items():
+        soundfile.write(tmp_path / f"{word}.wav", np.full(length, 0.5), 16000, subtype="FLOAT")
+        sources.append([Utterance(str(tmp_path / f"{word}.wav"), word, duration=length / 16000)])
+    manifest = recipe.surround(sources, 60, tmp_path / "surrounded")
+    levels, knocks = [], 0
+    for n, row in enumerate(map(json.loads, manifest.read_text().splitlines())):
+        audio, rate = soundfile.read(manifest.parent / row["audio_filepath"])
+        words = row["text"].split()
+        assert set(words) == {list(lengths)[n % 3]} and len(words) <= (1 if "six" in words else 2)  # 8 s at the most
+        length = sum(lengths[word] for word in words)
+        assert row["duration"] == pytest.approx(len(audio) / rate, abs=1e-4) and np.abs(audio).max() <= 1
+        level = np.median(np.sort(np.abs(audio))[-length:])
+        said = np.flatnonzero(np.abs(audio - level) < 0.2 * level)
+        assert length <= len(said) < length + 1000  # knocks fade through that level
+        silent = np.abs(audio) < 0.2 * level
+        assert silent[:3200].mean() > 0.7 and silent[-3200:].mean() > 0.7
+        levels.append(level)
+        knocks += np.any(audio > 2 * level) or np.any(audio < -0.2 * level)
+    assert n == 59 and min(levels) < 0.1 < 0.3 < max(levels) and 20 < knocks < 60
+
+
+def test_recordings_of_nothing(recipe, tmp_path):
+    utterances = recipe.record_nothing(40, tmp_path)
+    assert {utterance.text for utterance in utterances} == {""}
+    recordings = [soundfile.read(utterance.audio)[0] for utterance in utterances]
+    for utterance, audio in zip(utterances, recordings, strict=True):
+        assert len(audio) == 16000 * utterance.duration and 0.8 * 16000 <= len(audio) <= 5 * 16000
+        assert np.abs(audio).max() <= 1 and np.median(np.abs(audio)) < 0.03
+    knocked = [np.abs(audio).max() > 10 * np.median(np.abs(audio)) for audio in recordings]
+    assert 15 < sum(knocked) < 40

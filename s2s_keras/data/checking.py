@@ -163,14 +163,16 @@ class Limits:
         max_duration: float or None, seconds. Default None, no limit.
         frames_per_second: float or None, output frames of the model per second of audio; labels that need more frames
             than there are (CTC needs one per label and one between equal neighbours) are refused. Default None.
+        allow_empty: bool, whether a text may be empty, as that of a recording without speech. Default False.
     """
 
     min_duration: float = 0.0
     max_duration: float | None = None
     frames_per_second: float | None = None
+    allow_empty: bool = False
 
 
-def encode_labels(utterance, tokenizer, normalize=None):
+def encode_labels(utterance, tokenizer, normalize=None, allow_empty=False):
     """Token ids of the transcript, or an `UtteranceError` that says why there are none."""
     text = utterance.text if normalize is None else normalize(utterance.text)
     try:
@@ -178,6 +180,8 @@ def encode_labels(utterance, tokenizer, normalize=None):
     except ValueError as error:
         raise UtteranceError("unknown label", utterance.where, str(error)) from error
     if not len(labels):
+        if allow_empty:
+            return labels
         message = f"the text is empty ({utterance.text!r}); write what is said or drop the line."
         raise UtteranceError("empty text", utterance.where, message)
     if labels.min() < 1 or labels.max() >= tokenizer.vocabulary_size:
@@ -235,7 +239,7 @@ def check_utterances(utterances, tokenizer, reader, limits, *, normalize=None, v
 
     def check(utterance):
         try:
-            labels = encode_labels(utterance, tokenizer, normalize)
+            labels = encode_labels(utterance, tokenizer, normalize, limits.allow_empty)
             seconds = utterance.duration if trusted(utterance) else reader.duration(utterance)
             check_duration(utterance, seconds, labels, limits)
             if verify == "audio":

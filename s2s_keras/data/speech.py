@@ -38,6 +38,7 @@ def speech_dataset(
     min_duration=0.0,
     max_duration=None,
     frames_per_second=None,
+    allow_empty=False,
     on_error="raise",
     verify=None,
     num_threads=None,
@@ -83,6 +84,8 @@ def speech_dataset(
         max_duration: float or None, seconds; longer utterances are refused. Default None.
         frames_per_second: float or None, output frames of the model for a second of audio; utterances with more labels
             than CTC can place in their frames are refused. Default None: not checked.
+        allow_empty: bool, whether a text may be empty: the recording has no speech, and CTC learns to be silent. Such
+            recordings keep a recognizer from hearing letters in noise. Default False: they are refused.
         on_error: "raise" or "skip", what happens to refused utterances. Default "raise". With "skip" `dataset.report`
             holds their number per reason and the errors, and one line goes to the log named "s2s_keras".
         verify: "header" opens every file, "audio" decodes every file once, "manifest" believes the manifest's
@@ -128,7 +131,7 @@ def speech_dataset(
     on_bad = report.add if report else None
     augmentation = _as_tuple(augmentation)
     speed = np.prod([getattr(a, "max_speed", 1.0) for a in augmentation])
-    limits = Limits(min_duration, max_duration, frames_per_second and frames_per_second / speed)
+    limits = Limits(min_duration, max_duration, frames_per_second and frames_per_second / speed, allow_empty)
     reader = AudioReader(sample_rate, resample, cache)
     utterances = utterances_of(source, on_bad)
     if synthetic is not None:

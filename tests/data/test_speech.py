@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from s2s_keras.data import SpeedPerturbation, TimeStretch, UtteranceError, load_manifest, speech_dataset
+from s2s_keras.losses import CTC
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +40,23 @@ def test_text_can_be_normalized(write_corpus, tokenizer):
         speech_dataset(manifest, tokenizer)
     dataset = speech_dataset(manifest, tokenizer, normalize=str.lower)
     assert tokenizer.decode(dataset.batch(0, 0)[1][0]) == "yes"
+
+
+def test_a_recording_without_speech(write_corpus, tokenizer):
+    manifest = write_corpus([0.2, 0.3], ["", "yes"])
+    with pytest.raises(UtteranceError, match="train.jsonl, line 1: the text is empty"):
+        speech_dataset(manifest, tokenizer)
+    dataset = speech_dataset(manifest, tokenizer, allow_empty=True, shuffle=False)
+    inputs, labels = dataset.batch(0, 0)
+    assert sorted(tokenizer.decode(row) for row in labels) == ["", "yes"]
+    logits = np.zeros((2, 9, tokenizer.vocabulary_size), "float32")
+    silent = [tokenizer.decode(row) == "" for row in labels].index(True)
+    loss = CTC(reduction=None)
+    assert float(loss(labels, logits)[silent]) == pytest.approx(9 * np.log(tokenizer.vocabulary_size), rel=1e-5)
+    logits[..., 0] = 20.0  # nothing but blanks
+    assert float(loss(labels, logits)[silent]) < 1e-5
+    alone = speech_dataset(write_corpus([0.2], [""]), tokenizer, allow_empty=True)
+    assert not alone.batch(0, 0)[1].any()
 
 
 def test_speed_counts_when_labels_must_fit(write_corpus, tokenizer):
