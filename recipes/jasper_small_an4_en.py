@@ -15,8 +15,8 @@ The second command goes on from there through `STAGES`, with 12,000 synthetic ut
 them; then with both and, besides, utterances among pauses, noise and knocks, and at last recordings in which nobody
 speaks: without these a knock before a pause sounds like letters. The weights are a mean along the way.
 
-`--quick` is the same on a tenth of the data with a smaller network and takes two minutes, then four; it is there to see all
-of it run, not to recognize.
+`--quick` is the same on a tenth of the data with a smaller network and takes two minutes, then four; it is there to see
+all of it run, not to recognize.
 """
 
 import argparse
