@@ -109,7 +109,7 @@ def datasets(folder, quick, utterances=None, batch_size=BATCH_SIZE, buckets=8):
         cache=True,
         drop_remainder=given,
         augmentation=None if quick else SpeedPerturbation(speeds),
-        allow_empty=True,
+        allow_empty=given,
     )
     dev = speech_dataset(folder / "manifest_dev.jsonl", tokenizer, BATCH_SIZE, buckets=1 if quick else 2, cache=True)
     return train, dev
@@ -161,7 +161,7 @@ def go_on(start, data, manifests, logs, quick):
             utterances += [utterance for each in said for utterance in each]
         if stage.surrounded:
             sources = real, spliced, said[0]
-            utterances += load_manifest(surround(sources, stage.surrounded // part, logs / "surrounded"))
+            utterances += surround(sources, stage.surrounded // part, logs / "surrounded")
         if stage.without_speech:
             utterances += record_nothing(stage.without_speech // part, logs / "without_speech")
         train, dev = datasets(data, quick, utterances, batch_size=16, buckets=10)
@@ -238,21 +238,20 @@ def splice(cut, count, folder):
 
 
 def surround(sources, count, folder):
-    """Writes `count` utterances, one in four of them two, among pauses, noise and knocks; returns their manifest."""
+    """Writes `count` recordings among pauses, noise and knocks, one in four of two utterances; list of `Utterance`."""
     rng = np.random.default_rng(7)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
+    utterances = []
     for n in range(count):
         source = sources[n % len(sources)]
         some = [source[int(rng.integers(len(source)))] for _ in range(2 if rng.random() < 0.25 else 1)]
         if sum(utterance.duration for utterance in some) > MAX_TWO:
             some = some[:1]
         audio = among_noise([load_audio(utterance.audio, SAMPLE_RATE) for utterance in some], rng)
-        soundfile.write(folder / f"{n:05d}.flac", audio, SAMPLE_RATE)
-        text, duration = " ".join(utterance.text for utterance in some), round(len(audio) / SAMPLE_RATE, 4)
-        rows.append({"audio_filepath": f"{n:05d}.flac", "duration": duration, "text": text})
-    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder / "manifest.jsonl"
+        path, text = folder / f"{n:05d}.flac", " ".join(utterance.text for utterance in some)
+        soundfile.write(path, audio, SAMPLE_RATE)
+        utterances.append(Utterance(str(path), text, duration=len(audio) / SAMPLE_RATE))
+    return utterances
 
 
 def among_noise(parts, rng):

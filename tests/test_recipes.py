@@ -355,14 +355,13 @@ def test_utterances_among_noise_say_what_their_sources_say(recipe, tmp_path):
     for word, length in lengths.items():
         soundfile.write(tmp_path / f"{word}.wav", np.full(length, 0.5), 16000, subtype="FLOAT")
         sources.append([Utterance(str(tmp_path / f"{word}.wav"), word, duration=length / 16000)])
-    manifest = recipe.surround(sources, 60, tmp_path / "surrounded")
     levels, knocks = [], 0
-    for n, row in enumerate(map(json.loads, manifest.read_text().splitlines())):
-        audio, rate = soundfile.read(manifest.parent / row["audio_filepath"])
-        words = row["text"].split()
+    for n, utterance in enumerate(recipe.surround(sources, 60, tmp_path / "surrounded")):
+        audio, rate = soundfile.read(utterance.audio)
+        words = utterance.text.split()
         assert set(words) == {list(lengths)[n % 3]} and len(words) <= (1 if "six" in words else 2)  # 8 s at the most
         length = sum(lengths[word] for word in words)
-        assert row["duration"] == pytest.approx(len(audio) / rate, abs=1e-4) and np.abs(audio).max() <= 1
+        assert utterance.duration == pytest.approx(len(audio) / rate, abs=1e-4) and np.abs(audio).max() <= 1
         level = np.median(np.sort(np.abs(audio))[-length:])
         said = np.flatnonzero(np.abs(audio - level) < 0.2 * level)
         assert length <= len(said) < length + 1000  # knocks fade through that level

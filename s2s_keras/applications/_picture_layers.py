@@ -13,12 +13,12 @@ from s2s_keras.ops.products import channel_product
 class Conv2D(keras.layers.Conv2D):
     """Keras' convolution, channels last; with a kernel of size 1 it is a product of two matrices.
 
-    XLA's own takes two to six times as long for the gradient of such a kernel.
+    XLA's own takes several times as long for the gradient of such a kernel.
     """
 
     def convolution_op(self, inputs, kernel):
         # TensorFlow does the same by itself, and its exporters know convolutions better.
-        if self.kernel_size != (1, 1) or keras.backend.backend() == "tensorflow":
+        if self.kernel_size != (1, 1) or self.groups > 1 or keras.backend.backend() == "tensorflow":
             return super().convolution_op(inputs, kernel)
         return channel_product(inputs[:, :: self.strides[0], :: self.strides[1]], kernel[0, 0])
 
@@ -27,7 +27,7 @@ class Conv2D(keras.layers.Conv2D):
 class MaxPooling2D(keras.layers.MaxPooling2D):
     """Keras' pooling, channels last; on JAX the larger of shifted pictures, first over rows, then over columns.
 
-    The gradient takes a seventh of the time. Pixels that are equally large share it; elsewhere one of them has it.
+    Its gradient is the faster one. Pixels that are equally large share it; in Keras' one of them has it.
     """
 
     def call(self, inputs):

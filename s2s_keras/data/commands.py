@@ -46,6 +46,11 @@ def commands_dataset(source, labels, batch_size=64, *, balanced=False, **options
     ((3, 8000), [1, 0, 1])
     """
     names = ClassNames(labels)
+    if options.get("allow_empty"):
+        raise ValueError(
+            "Every recording has a class, so a text must not be empty. Received: allow_empty=True. Leave it out, and "
+            "give noise a class of its own, such as `_silence_`."
+        )
     if balanced:
         if options.get("shuffle") or options.get("buckets", 1) != 1:
             raise ValueError(

@@ -93,6 +93,11 @@ def test_a_balanced_order_visits_every_class_equally_often(manifest):
         commands_dataset(manifest, LABELS, balanced=True, shuffle=True)
 
 
+def test_a_text_of_no_class_is_refused(manifest):
+    with pytest.raises(ValueError, match="must not be empty. Received: allow_empty=True"):
+        commands_dataset(manifest, LABELS, allow_empty=True)
+
+
 @once
 def test_labels_are_names_each_once(manifest):
     for labels in ((), ("no", "no"), (0, 1)):
