@@ -3,24 +3,61 @@
 They are called as Keras' are because files of weights know layers by these names.
 """
 
+import functools
+
 import keras
 from keras import ops
 
 from s2s_keras.ops.products import channel_product
+
+FEW, MANY = 4, 128  # channels; between them XLA's gradient of a kernel larger than 1 is the faster one
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class Conv2D(keras.layers.Conv2D):
     """Keras' convolution, channels last; with a kernel of size 1 it is a product of two matrices.
 
-    XLA's own takes several times as long for the gradient of such a kernel.
+    XLA's own takes several times as long for the gradient of such a kernel, and twice as long for that of a larger one
+    with many or very few channels.
     """
 
     def convolution_op(self, inputs, kernel):
         # TensorFlow does the same by itself, and its exporters know convolutions better.
-        if self.kernel_size != (1, 1) or self.groups > 1 or keras.backend.backend() == "tensorflow":
+        if self.groups > 1 or self.dilation_rate != (1, 1) or keras.backend.backend() == "tensorflow":
             return super().convolution_op(inputs, kernel)
-        return channel_product(inputs[:, :: self.strides[0], :: self.strides[1]], kernel[0, 0])
+        if self.kernel_size == (1, 1):
+            return channel_product(inputs[:, :: self.strides[0], :: self.strides[1]], kernel[0, 0])
+        if keras.backend.backend() == "jax" and not FEW < inputs.shape[-1] < MANY:
+            return self._convolve_on_jax(inputs, kernel)
+        return super().convolution_op(inputs, kernel)
+
+    def _convolve_on_jax(self, inputs, kernel):
+        """The convolution, and on a CPU the gradient of its kernel as a product of matrices for each of its rows."""
+        import jax
+
+        convolution_op = super().convolution_op
+        if jax.default_backend() != "cpu":
+            return convolution_op(inputs, kernel)
+
+        @jax.custom_gradient
+        def convolve(x, kernel):
+            y, backward = jax.vjp(lambda x: convolution_op(x, kernel), x)
+            return y, lambda gradient: (*backward(gradient), self._kernel_gradient(x, gradient))
+
+        return convolve(inputs, ops.convert_to_tensor(kernel))
+
+    def _kernel_gradient(self, x, gradient):
+        height, width, filters = gradient.shape[1:]
+        rows, columns = self.kernel_size
+        x = _padded(_padded(x, 1, rows, self.strides[0], self.padding), 2, columns, self.strides[1], self.padding)
+        gradient = ops.reshape(gradient, (-1, filters))
+        products = []
+        for row in range(rows):
+            lines = _every(x, 1, row, height, self.strides[0])
+            parts = [_every(lines, 2, column, width, self.strides[1]) for column in range(columns)]
+            parts = ops.reshape(ops.concatenate(parts, axis=-1), (-1, columns * x.shape[-1]))
+            products.append(ops.matmul(ops.transpose(parts), gradient))
+        return ops.reshape(ops.stack(products), (rows, columns, x.shape[-1], filters))
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -39,18 +76,22 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         return x
 
     def _pool(self, x, axis, size, stride):
-        length = x.shape[axis]
-        if self.padding == "same":
-            count = -(-length // stride)
-            missing = max((count - 1) * stride + size - length, 0)
-            widths = [[0, 0]] * x.ndim
-            widths[axis] = [missing // 2, missing - missing // 2]
-            x = ops.pad(x, widths, constant_values=-float("inf"))
-        else:
-            count = (length - size) // stride + 1
-        before, end = (slice(None),) * axis, (count - 1) * stride + 1
-        parts = [x[(*before, slice(shift, shift + end, stride))] for shift in range(size)]
-        largest = parts[0]
-        for part in parts[1:]:
-            largest = ops.maximum(largest, part)
-        return largest
+        count = self.compute_output_shape(x.shape)[axis]
+        x = _padded(x, axis, size, stride, self.padding, -float("inf"))
+        return functools.reduce(ops.maximum, (_every(x, axis, shift, count, stride) for shift in range(size)))
+
+
+def _padded(x, axis, size, stride, padding, value=0.0):
+    """As for a window of that size and stride along an axis."""
+    if padding == "valid":
+        return x
+    length = x.shape[axis]
+    missing = max((-(-length // stride) - 1) * stride + size - length, 0)
+    widths = [[0, 0]] * x.ndim
+    widths[axis] = [missing // 2, missing - missing // 2]
+    return ops.pad(x, widths, constant_values=value)
+
+
+def _every(x, axis, start, count, stride):
+    """That many entries along an axis."""
+    return x[(slice(None),) * axis + (slice(start, start + (count - 1) * stride + 1, stride),)]

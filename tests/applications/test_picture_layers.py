@@ -7,6 +7,7 @@ from tests.checks import values
 
 POOLS = [(3, 2, "same"), (3, 2, "valid"), (2, 2, "valid"), (1, 2, "valid"), ((2, 3), (1, 2), "same")]
 CONVOLUTIONS = [(1, 1, "same"), (1, 2, "valid"), (1, (1, 3), "same"), (3, 2, "valid")]
+PRODUCTS = [(3, 1, "same"), (3, 2, "same"), (3, 2, "valid"), ((2, 5), (1, 3), "same"), (4, 1, "valid")]
 
 
 def model(layers, layer):
@@ -40,6 +41,17 @@ def test_pooling_and_its_gradient_are_those_of_keras(pool_size, strides, padding
 @pytest.mark.parametrize("kernel_size, strides, padding", CONVOLUTIONS)
 def test_convolution_and_its_gradient_are_those_of_keras(kernel_size, strides, padding):
     check(lambda layers: layers.Conv2D(5, kernel_size, strides, padding, bias_initializer="normal"))
+
+
+@pytest.mark.parametrize("kernel_size, strides, padding", PRODUCTS)
+@pytest.mark.parametrize("few, many", [(0, 1), (6, 100)])
+def test_gradient_of_a_kernel_by_products_is_that_of_keras(monkeypatch, few, many, kernel_size, strides, padding):
+    monkeypatch.setattr(_picture_layers, "FEW", few)
+    monkeypatch.setattr(_picture_layers, "MANY", many)
+    calls, gradient = [], _picture_layers.Conv2D._kernel_gradient
+    monkeypatch.setattr(_picture_layers.Conv2D, "_kernel_gradient", lambda *a: calls.append(a) or gradient(*a))
+    check(lambda layers: layers.Conv2D(5, kernel_size, strides, padding, bias_initializer="normal"))
+    assert len(calls) == (keras.backend.backend() == "jax")
 
 
 def test_padding_is_never_the_largest():
