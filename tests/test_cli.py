@@ -287,7 +287,7 @@ def write_text_as_audio(tmp_path):
 
 def drop_weights(tmp_path):
     shutil.copytree(tmp_path / "preset", tmp_path / "broken", ignore=shutil.ignore_patterns("*.h5"))
-    return ("transcribe", FILES[0], "--preset", tmp_path / "broken"), "model.weights"
+    return ("transcribe", FILES[0], "--preset", tmp_path / "broken"), "has no weights: expected model.weights.h5"
 
 
 def cut_weights(tmp_path):

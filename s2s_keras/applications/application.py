@@ -53,6 +53,11 @@ class Application(keras_hub.models.Backbone):
     @classmethod
     def _from_preset(cls, preset, load_weights, skip_mismatch, **kwargs):
         path = resolve(preset)
+        if load_weights and os.path.isdir(path) and not any(Path(path).glob("model.weights*")):
+            raise ValueError(
+                f"The preset {preset!r} has no weights: expected model.weights.h5 in {path}. Copy that file there, or "
+                "pass load_weights=False for a network with fresh weights."
+            )
         if not load_weights or not skip_mismatch:
             try:
                 with unset_weights() if load_weights else contextlib.nullcontext():
