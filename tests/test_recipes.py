@@ -14,6 +14,7 @@ from s2s_keras.data import Utterance, load_image_manifest, load_manifest
 from s2s_keras.decoding import Word
 from s2s_keras.tokenizers import CharacterTokenizer
 from s2s_keras.training import load_recipe, train
+from tests.checks import randomize
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="what recipes are made of has its tests on every backend"
@@ -122,6 +123,23 @@ def test_recipe_of_pictures_has_a_network_and_batches(tmp_path):
     assert len(recipe.training_data(model)) == 158 and model.mirror
     script("resnet_mini_fashion_mnist").write_test(tmp_path / "test", tmp_path)
     assert load_image_manifest(tmp_path / "test" / "manifest.jsonl", model.labels)[1].tolist() == [0, 0, 0]
+
+
+def test_a_stack_that_is_added_to_the_network_of_pictures_passes_on_what_it_gets():
+    recipe = load_recipe(RECIPES / "resnet_mini_fashion_mnist.py", {"width": 0.25})
+    smaller = recipe.model()
+    randomize(smaller)
+    recipe.fine = True
+    larger = recipe.model()
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 28, 28, 1))
+    expected = smaller.predict_on_batch(pixels)
+    assert np.abs(larger.predict_on_batch(pixels) - expected).max() > 0.1
+    script("resnet_mini_fashion_mnist").grow(larger, smaller, pixels)
+    np.testing.assert_allclose(larger.predict_on_batch(pixels), expected, rtol=0, atol=1e-4)
+    assert not larger.get_layer("stack_0_block_0_1_convolution").kernel.numpy().any()
+    larger.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    larger.train_on_batch(pixels, np.arange(50) % 10)
+    assert larger.get_layer("stack_0_block_0_1_convolution").kernel.numpy().any()
 
 
 def test_held_out_speakers_are_not_trained_on(shared):

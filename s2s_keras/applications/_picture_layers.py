@@ -76,8 +76,8 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         return x
 
     def _pool(self, x, axis, size, stride):
-        count = self.compute_output_shape(x.shape)[axis]
         x = _padded(x, axis, size, stride, self.padding, -float("inf"))
+        count = (x.shape[axis] - size) // stride + 1
         return functools.reduce(ops.maximum, (_every(x, axis, shift, count, stride) for shift in range(size)))
 
 

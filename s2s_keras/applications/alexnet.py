@@ -25,7 +25,7 @@ class AlexNet(ImageClassifier):
         hidden_dims: tuple of int, units of the dense layers below the logits.
         dropout: float, rate after each of these layers.
         image_shape: (height, width, channels) of the pictures.
-        **kwargs: `labels`, `num_classes`, `include_top`, `mean`, `deviation`, `mirror` and `dtype` of
+        **kwargs: `labels`, `num_classes`, `include_top`, `mean`, `deviation`, `mirror`, `shift` and `dtype` of
             `ImageClassifier`, and `name`.
 
     Inputs:

@@ -15,8 +15,8 @@ class CifarNV(ImageClassifier):
         filters: tuple of int: of all but the last, stacks of three convolutions of size 3, the third with batch
             normalization, then max pooling; of the last, a convolution of size 3 and one of size 1.
         image_shape: (height, width, channels) of the pictures. The original cut 28 x 28 pixels out of 36 x 36.
-        **kwargs: `labels`, `num_classes`, `include_top`, `mean`, `deviation`, `pooling`, `dropout`, `mirror` and
-            `dtype` of `ImageClassifier`, and `name`.
+        **kwargs: `labels`, `num_classes`, `include_top`, `mean`, `deviation`, `pooling`, `dropout`, `mirror`, `shift`
+            and `dtype` of `ImageClassifier`, and `name`.
 
     Inputs:
         Pixels from 0 to 255, (B, height, width, channels).

@@ -33,6 +33,8 @@ class ImageClassifier(Classifier):
         dropout: float, rate below the logits.
         mirror: bool. True for pictures whose mirror images, left for right, are as good: outside training the logits
             are the mean over both, for twice the work. An encoder without a head sees the picture alone.
+        shift: int, pixels. Above 0 that mean is also over the picture moved by up to so many, black coming in, for
+            (2 `shift` + 1) ** 2 times the work.
         dtype: dtype policy. Normalization, pooling and logits are float32 under every policy.
         **kwargs: `name` and `trainable`.
 
@@ -43,7 +45,7 @@ class ImageClassifier(Classifier):
         Logits, float32 (B, num_classes): train with `SparseCategoricalCrossentropy(from_logits=True)`.
 
     Raises:
-        ValueError: `image_shape` is not one, or `mean`, `deviation` or `pooling` does not fit.
+        ValueError: `image_shape` is not one, or `mean`, `deviation`, `pooling` or `shift` does not fit.
 
     Example:
 
@@ -65,10 +67,13 @@ class ImageClassifier(Classifier):
         pooling="mean",
         dropout=0.0,
         mirror=False,
+        shift=0,
         dtype=None,
         **kwargs,
     ):
         check_keywords(self, kwargs)
+        if not isinstance(shift, int) or shift < 0:
+            raise ValueError(f"`shift` is a number of pixels, 0 or more. Received: shift={shift!r}.")
         if pooling not in POOLINGS:
             raise ValueError(f'`pooling` is "mean" or "flatten". Received: pooling={pooling!r}.')
         if not callable(encoder) or isinstance(encoder, dict):
@@ -83,18 +88,20 @@ class ImageClassifier(Classifier):
         if not np.all(np.asarray(deviation) > 0.0):
             raise ValueError(f"`deviation` divides the pixels: it is positive. Received: deviation={deviation!r}.")
         inputs = x = keras.Input(image_shape, name="image", dtype="float32")
+        views = (1 + bool(mirror)) * (2 * shift + 1) ** 2 if include_top else 1
+        if views > 1:
+            x = _Views(mirror, shift, dtype="float32", name="views")(x)
         if not is_model:
             scale = (1.0 / np.asarray(deviation)).tolist()
             offset = (-np.asarray(mean) / np.asarray(deviation)).tolist()
             x = keras.layers.Rescaling(scale, offset, dtype="float32", name="normalization")(x)
-        mirrors = mirror and include_top
-        encoded = apply_encoder(encoder, _AddMirrorImages(dtype="float32", name="mirror_images")(x) if mirrors else x)
+        encoded = apply_encoder(encoder, x)
 
         def pool(x):
             layer = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling", data_format="channels_last")
             if pooling == "flatten":
                 layer = keras.layers.Flatten(dtype=dtype, name="pooling", data_format="channels_last")
-            return _MeanOverMirrorImages(dtype="float32", name="mirror_mean")(layer(x)) if mirrors else layer(x)
+            return _MeanOverViews(views, dtype="float32", name="mean_over_views")(layer(x)) if views > 1 else layer(x)
 
         super().__init__(inputs, encoded, pool, labels, num_classes, include_top, dropout, dtype=dtype, **kwargs)
         if type(self) is ImageClassifier:
@@ -104,6 +111,7 @@ class ImageClassifier(Classifier):
         self.deviation = deviation
         self.pooling = pooling
         self.mirror = mirror
+        self.shift = shift
 
     def classify(self, image, batch_size=32, top_k=None):
         """The class of pictures.
@@ -178,27 +186,48 @@ class ImageClassifier(Classifier):
             "deviation": self.deviation,
             "pooling": self.pooling,
             "mirror": self.mirror,
+            "shift": self.shift,
         }
 
 
-class _AddMirrorImages(keras.layers.Layer):
-    """Pictures (B, H, W, C), and outside training their mirror images behind them, (2 B, H, W, C)."""
+class _Views(keras.layers.Layer):
+    """Pictures (B, H, W, C); outside training all of them moved and mirrored in every way, one way after the other."""
+
+    def __init__(self, mirror, shift, **kwargs):
+        super().__init__(**kwargs)
+        self.mirror = mirror
+        self.shift = shift
 
     def call(self, images, training=False):
-        return images if training else ops.concatenate([images, ops.flip(images, axis=2)], axis=0)
+        if training:
+            return images
+        views, (height, width) = [images], images.shape[1:3]
+        if self.shift:
+            around, steps = [self.shift, self.shift], range(2 * self.shift + 1)
+            padded = ops.pad(images, [[0, 0], around, around, [0, 0]])
+            views = [padded[:, down : down + height, right : right + width] for down in steps for right in steps]
+        if self.mirror:
+            views += [ops.flip(view, axis=2) for view in views]
+        return ops.concatenate(views, axis=0)
 
     def compute_output_shape(self, input_shape):
         return (None, *input_shape[1:])
 
 
-class _MeanOverMirrorImages(keras.layers.Layer):
-    """Features (B, C); outside training those of pictures and of mirror images, (2 B, C), become their mean (B, C).
+class _MeanOverViews(keras.layers.Layer):
+    """Features (B, C); outside training those of all views, (views * B, C), become their mean (B, C).
 
     The logits are linear in the features: theirs is the mean, too.
     """
 
+    def __init__(self, views, **kwargs):
+        super().__init__(**kwargs)
+        self.views = views
+
     def call(self, features, training=False):
-        return features if training else ops.mean(ops.reshape(features, (2, -1, features.shape[-1])), axis=0)
+        if training:
+            return features
+        return ops.mean(ops.reshape(features, (self.views, -1, features.shape[-1])), axis=0)
 
     def compute_output_shape(self, input_shape):
         return (None, *input_shape[1:])

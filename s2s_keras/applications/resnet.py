@@ -26,7 +26,7 @@ class ResNet(ImageClassifier):
         layout: "original", or "keras" for that of `keras.applications`: the last block of a stack strides, not the
             first of the next, which has less to compute; convolutions that no normalization follows have biases.
         **kwargs: `labels`, `num_classes`, `include_top`, `image_shape`, `mean`, `deviation`, `pooling`, `dropout`,
-            `mirror` and `dtype` of `ImageClassifier`, and `name`.
+            `mirror`, `shift` and `dtype` of `ImageClassifier`, and `name`.
 
     Inputs:
         Pixels from 0 to 255, (B, height, width, channels).

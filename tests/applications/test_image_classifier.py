@@ -69,18 +69,26 @@ def test_classify_reads_files_and_arrays(tmp_path):
     assert model.classify([]) == []
 
 
-@pytest.mark.parametrize("pooling", ["mean", "flatten"])
-def test_mirror_images_are_averaged_outside_training(pooling, tmp_path):
+def moved(images, shift):
+    """The pictures moved by up to `shift` pixels, with black where nothing was."""
+    height, width = images.shape[1:3]
+    padded, steps = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0))), range(2 * shift + 1)
+    return [padded[:, down : down + height, right : right + width] for down in steps for right in steps]
+
+
+@pytest.mark.parametrize("pooling, mirror, shift", [("mean", True, 0), ("flatten", True, 1), ("mean", False, 2)])
+def test_views_are_averaged_outside_training(pooling, mirror, shift, tmp_path):
     def make(**changes):
         layers = [keras.layers.Conv2D(6, 3, activation="relu"), keras.layers.BatchNormalization()]
         return ImageClassifier(layers, num_classes=3, image_shape=(6, 5, 2), pooling=pooling, **changes)
 
-    plain, averaged = make(), make(mirror=True)
+    plain, averaged = make(), make(mirror=mirror, shift=shift)
     averaged.set_weights(plain.get_weights())
     images = np.random.default_rng(0).uniform(0.0, 255.0, (4, 6, 5, 2)).astype("float32")
-    seen, mirrored = plain.predict_on_batch(images), plain.predict_on_batch(images[:, :, ::-1])
-    expected = 0.5 * (seen + mirrored)
-    assert np.abs(expected - seen).max() > 1e-2, "a picture and its mirror image differ"
+    views = [view for some in ((images, images[:, :, ::-1]) if mirror else (images,)) for view in moved(some, shift)]
+    assert len(views) == {("mean", 0): 2, ("flatten", 1): 18, ("mean", 2): 25}[pooling, shift]
+    expected = np.mean([plain.predict_on_batch(view) for view in views], axis=0)
+    assert np.abs(expected - plain.predict_on_batch(images)).max() > 1e-2, "a picture and its views differ"
     np.testing.assert_allclose(averaged.predict_on_batch(images), expected, rtol=0, atol=1e-5)
     averaged.save(tmp_path / "model.keras")
     averaged.save_to_preset(tmp_path / "preset")
@@ -88,7 +96,7 @@ def test_mirror_images_are_averaged_outside_training(pooling, tmp_path):
         np.testing.assert_allclose(again.predict_on_batch(images), expected, rtol=0, atol=1e-5)
     training = [values([model(images, training=True)])[0] for model in (averaged, plain)]
     np.testing.assert_array_equal(*training)
-    encoder, plain_encoder = (make(include_top=False, mirror=mirror) for mirror in (True, False))
+    encoder, plain_encoder = make(include_top=False, mirror=mirror, shift=shift), make(include_top=False)
     encoder.set_weights(plain_encoder.get_weights())
     np.testing.assert_array_equal(encoder.predict_on_batch(images), plain_encoder.predict_on_batch(images))
 
@@ -135,6 +143,8 @@ def test_what_is_no_picture_is_one_sentence(tmp_path):
         ({"mean": (1.0, 2.0)}, "one for each of the 1 channels"),
         ({"deviation": 0.0}, "positive"),
         ({"pooling": "max"}, "mean"),
+        ({"shift": -1}, "0 or more"),
+        ({"shift": 0.5}, "0 or more"),
     ],
 )
 def test_wrong_arguments(arguments, message):

@@ -5,7 +5,14 @@ import pytest
 from s2s_keras.applications import _picture_layers
 from tests.checks import values
 
-POOLS = [(3, 2, "same"), (3, 2, "valid"), (2, 2, "valid"), (1, 2, "valid"), ((2, 3), (1, 2), "same")]
+POOLS = [
+    ((6, 9), 2, "valid"),
+    (3, 2, "same"),
+    (3, 2, "valid"),
+    (2, 2, "valid"),
+    (1, 2, "valid"),
+    ((2, 3), (1, 2), "same"),
+]
 CONVOLUTIONS = [(1, 1, "same"), (1, 2, "valid"), (1, (1, 3), "same"), (3, 2, "valid")]
 PRODUCTS = [(3, 1, "same"), (3, 2, "same"), (3, 2, "valid"), ((2, 5), (1, 3), "same"), (4, 1, "valid")]
 
