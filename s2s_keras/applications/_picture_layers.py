@@ -8,6 +8,7 @@ import functools
 import keras
 from keras import ops
 
+from s2s_keras.ops.devices import on_cpu
 from s2s_keras.ops.products import channel_product
 
 FEW, MANY = 4, 128  # channels; between them XLA's gradient of a kernel larger than 1 is the faster one
@@ -27,24 +28,19 @@ class Conv2D(keras.layers.Conv2D):
             return super().convolution_op(inputs, kernel)
         if self.kernel_size == (1, 1):
             return channel_product(inputs[:, :: self.strides[0], :: self.strides[1]], kernel[0, 0])
-        if keras.backend.backend() == "jax" and not FEW < inputs.shape[-1] < MANY:
-            return self._convolve_on_jax(inputs, kernel)
-        return super().convolution_op(inputs, kernel)
+        if keras.backend.backend() != "jax" or FEW < inputs.shape[-1] < MANY or not on_cpu():
+            return super().convolution_op(inputs, kernel)
+        kernel = ops.convert_to_tensor(kernel)
+        y = super().convolution_op(inputs, ops.stop_gradient(kernel))
+        return ops.custom_gradient(self._with_kernel_gradient)(y, inputs, kernel)
 
-    def _convolve_on_jax(self, inputs, kernel):
-        """The convolution, and on a CPU the gradient of its kernel as a product of matrices for each of its rows."""
-        import jax
+    def _with_kernel_gradient(self, y, x, kernel):
+        """`y`, which was computed without a gradient for the kernel, with one: a product of matrices for each row of it."""
 
-        convolution_op = super().convolution_op
-        if jax.default_backend() != "cpu":
-            return convolution_op(inputs, kernel)
+        def backward(gradient):
+            return gradient, ops.zeros_like(x), self._kernel_gradient(x, gradient)
 
-        @jax.custom_gradient
-        def convolve(x, kernel):
-            y, backward = jax.vjp(lambda x: convolution_op(x, kernel), x)
-            return y, lambda gradient: (*backward(gradient), self._kernel_gradient(x, gradient))
-
-        return convolve(inputs, ops.convert_to_tensor(kernel))
+        return y, backward
 
     def _kernel_gradient(self, x, gradient):
         height, width, filters = gradient.shape[1:]

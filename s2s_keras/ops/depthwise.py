@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from s2s_keras.ops.devices import on_cpu
+
 MOST_TAPS = 32  # of a convolution that is written out; more take long to compile
 PIECE = 32  # frames
 
@@ -75,11 +77,9 @@ def _spread(gradient, strides):
 
 def _kernel_gradient(x, gradient, taps, dilation_rate):
     """(taps, C) in float32: the products of the gradient and the shifted features, summed."""
-    import jax
-
     batch, frames, channels = gradient.shape
     shifts = [n * dilation_rate for n in range(taps)]
-    if jax.default_backend() != "cpu":
+    if not on_cpu():
         shifted = (ops.cast(x[:, shift : shift + frames] * gradient, "float32") for shift in shifts)
         return ops.stack([ops.sum(part, axis=(0, 1)) for part in shifted])
     # In pieces, so that the sums stay in the processor's nearest memory.
