@@ -35,7 +35,7 @@ class Conv2D(keras.layers.Conv2D):
         return ops.custom_gradient(self._with_kernel_gradient)(y, inputs, kernel)
 
     def _with_kernel_gradient(self, y, x, kernel):
-        """`y`, which was computed without a gradient for the kernel, with one: a product of matrices for each row of it."""
+        """`y`, computed without a gradient for the kernel, with one: a product of matrices for each of its rows."""
 
         def backward(gradient):
             return gradient, ops.zeros_like(x), self._kernel_gradient(x, gradient)
