@@ -34,9 +34,10 @@ def test_it_is_the_sum_that_defines_it(taps, strides, dilation_rate, padding):
 
 
 @pytest.mark.parametrize("taps, strides, dilation_rate", [(1, 1, 1), (5, 1, 1), (4, 1, 2), (3, 2, 1), (3, 3, 1)])
-@pytest.mark.parametrize("piece", [4, 8, 32])  # of 19 to 23 frames
-def test_its_gradient_is_that_of_keras(monkeypatch, taps, strides, dilation_rate, piece):
+@pytest.mark.parametrize("on_cpu, piece", [(True, 4), (True, 8), (True, 32), (False, 32)])  # of 17 to 23 frames
+def test_its_gradient_is_that_of_keras(monkeypatch, taps, strides, dilation_rate, on_cpu, piece):
     monkeypatch.setattr(depthwise, "PIECE", piece)
+    monkeypatch.setattr(depthwise, "on_cpu", lambda: on_cpu)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(4, 25, 3)).astype("float32"), rng.normal(size=(4, 2)).astype("float32")
     results = []
