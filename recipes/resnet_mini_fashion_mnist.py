@@ -1,4 +1,4 @@
-"""A small ResNet on Fashion-MNIST: the preset `resnet_mini_fashion_mnist`.
+r"""A small ResNet on Fashion-MNIST: the preset `resnet_mini_fashion_mnist`.
 
 The commands that made it and measured it, from the repository's root, with the Debian package dataset-fashion-mnist:
 
@@ -18,17 +18,17 @@ In the first run the last 5,000 training pictures choose the epoch and are not t
 with all of them. (The first was validated without mirror images: 94.72 %. With them its weights tell 95.06 %.)
 Where the pictures are smallest most is computed per second: after one convolution on all 28 x 28 pixels these two work
 on 14 x 14 and 7 x 7. The third goes on with a block on all pixels, which at first passes on what it gets. An epoch took
-three to fifteen minutes on one core of processors that had other things to do, of the third eight on two. (The third was
-begun with `--epochs 13` and stopped after one epoch and 34 steps; `--resume` with 9 did the rest. Up to there only the
-34 steps differ from the command above, in their learning rate.)
+three to fifteen minutes on one core of processors that had other things to do, of the third eight on two.
 
-The preset's answer is the mean over the picture and its mirror image, and over both moved by up to a pixel: 94.95 %. Two
-views tell 94.69 %:
+The third was begun with `--epochs 13` and stopped after one epoch and 34 steps; `--resume` with 9 did the rest. Up to
+there only those 34 steps differ from the command above, in their learning rate.
 
-    python -c 'from s2s_keras.applications import from_preset
-    from s2s_keras.training.classification import evaluate_classifier
-    model = from_preset("resnet_mini_fashion_mnist").copy(shift=0)
-    print(evaluate_classifier(model, "runs/fashion_mnist_test/manifest.jsonl"))'
+The preset's answer is the mean over the picture and its mirror image, and over both moved by up to a pixel: 94.95 %.
+Two views tell 94.69 %:
+
+    python -c 'from s2s_keras.applications import from_preset; from s2s_keras.training.classification import \
+        evaluate_classifier as measure; print(measure(from_preset("resnet_mini_fashion_mnist").copy(shift=0),
+        "runs/fashion_mnist_test/manifest.jsonl"))'
 """
 
 import argparse
