@@ -11,6 +11,8 @@ import time
 
 import numpy as np
 
+from s2s_keras.memory import keep_memory
+
 PYTORCH = "PyTorch"
 SETTINGS = {  # contestant: (Keras backend, environment)
     PYTORCH: (None, {}),
@@ -40,6 +42,10 @@ def parse(description, defaults, **extra):
     for name, default in extra.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
     arguments = parser.parse_args()
+    if arguments.measure:
+        keep_memory()  # all contestants alike
+        if hasattr(os, "sched_setaffinity"):  # JAX has no other way to be told
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-arguments.threads :])
     if arguments.smoke:
         arguments.rounds = 1
     for name in list(arguments.contestants):

@@ -11,49 +11,63 @@ from keras import ops
 from s2s_keras.ops.devices import on_cpu
 from s2s_keras.ops.products import channel_product
 
-FEW, MANY = 4, 128  # channels; between them XLA's gradient of a kernel larger than 1 is the faster one
+# Channels: up to FEW a row of a kernel is one product; between FEW and SOME XLA's gradient is the faster one; from MANY on
+# products are faster than convolutions. Columns: up to WIDE a tall product is computed transposed.
+FEW, SOME, MANY, WIDE = 4, 64, 256, 256
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class Conv2D(keras.layers.Conv2D):
     """Keras' convolution, channels last; with a kernel of size 1 it is a product of two matrices.
 
-    XLA's own takes several times as long for the gradient of such a kernel, and twice as long for that of a larger one
-    with many or very few channels.
+    XLA's own takes several times as long for the gradient of such a kernel, and up to three times for that of a larger
+    one, which is a product for each of its pixels here.
     """
 
     def convolution_op(self, inputs, kernel):
         # TensorFlow does the same by itself, and its exporters know convolutions better.
         if self.groups > 1 or self.dilation_rate != (1, 1) or keras.backend.backend() == "tensorflow":
             return super().convolution_op(inputs, kernel)
-        if self.kernel_size == (1, 1):
+        one = self.kernel_size == (1, 1)
+        if keras.backend.backend() == "jax" and on_cpu() and (one or not FEW < inputs.shape[-1] < SOME):
+            return self._by_products(inputs, ops.convert_to_tensor(kernel))
+        if one:
             return channel_product(inputs[:, :: self.strides[0], :: self.strides[1]], kernel[0, 0])
-        if keras.backend.backend() != "jax" or FEW < inputs.shape[-1] < MANY or not on_cpu():
-            return super().convolution_op(inputs, kernel)
-        kernel = ops.convert_to_tensor(kernel)
-        y = super().convolution_op(inputs, ops.stop_gradient(kernel))
-        return ops.custom_gradient(self._with_kernel_gradient)(y, inputs, kernel)
+        return super().convolution_op(inputs, kernel)
+
+    def _by_products(self, x, kernel):
+        one = self.kernel_size == (1, 1)
+        convolve = self._sum_of_products if one or x.shape[-1] >= MANY else super().convolution_op
+        y = convolve(x, ops.stop_gradient(kernel))
+        return ops.custom_gradient(self._with_kernel_gradient)(y, x, kernel)
+
+    def _sum_of_products(self, x, kernel):
+        shape = self.compute_output_shape(x.shape)[1:]
+        pixels = [kernel[row, column] for row in range(self.kernel_size[0]) for column in range(self.kernel_size[1])]
+        y = sum(ops.matmul(part, pixel) for part, pixel in zip(self._parts(x, *shape[:2]), pixels, strict=True))
+        return ops.reshape(y, (-1, *shape))
 
     def _with_kernel_gradient(self, y, x, kernel):
-        """`y`, computed without a gradient for the kernel, with one: a product of matrices for each of its rows."""
+        """`y`, computed without a gradient for the kernel, with one."""
 
         def backward(gradient):
-            return gradient, ops.zeros_like(x), self._kernel_gradient(x, gradient)
+            height, width, filters = gradient.shape[1:]
+            flat = ops.reshape(gradient, (-1, filters))
+            products = [_transposed_product(part, flat) for part in self._parts(x, height, width)]
+            return gradient, ops.zeros_like(x), ops.reshape(ops.concatenate(products), kernel.shape)
 
         return y, backward
 
-    def _kernel_gradient(self, x, gradient):
-        height, width, filters = gradient.shape[1:]
+    def _parts(self, x, height, width):
+        """What each pixel of the kernel meets, (B * `height` * `width`, C); with few channels, each row of pixels."""
         rows, columns = self.kernel_size
         x = _padded(_padded(x, 1, rows, self.strides[0], self.padding), 2, columns, self.strides[1], self.padding)
-        gradient = ops.reshape(gradient, (-1, filters))
-        products = []
+        parts = []
         for row in range(rows):
             lines = _every(x, 1, row, height, self.strides[0])
-            parts = [_every(lines, 2, column, width, self.strides[1]) for column in range(columns)]
-            parts = ops.reshape(ops.concatenate(parts, axis=-1), (-1, columns * x.shape[-1]))
-            products.append(ops.matmul(ops.transpose(parts), gradient))
-        return ops.reshape(ops.stack(products), (rows, columns, x.shape[-1], filters))
+            pixels = [_every(lines, 2, column, width, self.strides[1]) for column in range(columns)]
+            parts += [ops.concatenate(pixels, axis=-1)] if x.shape[-1] <= FEW else pixels
+        return [ops.reshape(part, (-1, part.shape[-1])) for part in parts]
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -75,6 +89,19 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         x = _padded(x, axis, size, stride, self.padding, -float("inf"))
         count = (x.shape[axis] - size) // stride + 1
         return functools.reduce(ops.maximum, (_every(x, axis, shift, count, stride) for shift in range(size)))
+
+
+def _transposed_product(x, y):
+    """The product of the transposed matrix `x` and `y`.
+
+    XLA's takes up to twice as long where it is taller than wide: then it is computed the other way round, and turned in
+    three axes because XLA would undo it in two.
+    """
+    tall, wide = x.shape[1], y.shape[1]
+    if tall <= wide or wide > WIDE or tall % 8:
+        return ops.matmul(ops.transpose(x), y)
+    product = ops.reshape(ops.matmul(ops.transpose(y), x), (wide, tall // 8, 8))
+    return ops.reshape(ops.transpose(product, (1, 2, 0)), (tall, wide))
 
 
 def _padded(x, axis, size, stride, padding, value=0.0):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from s2s_keras.cli.app import BatchSizeOption, JsonOption, LanguageModelOption, app, check_files, split_settings
+from s2s_keras.memory import keep_memory
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Python file of a recipe (FILE.py:CLASS of several), or a run's folder.")
@@ -51,6 +52,7 @@ def train(
     the end, the best weights as a preset. After a crash the same command with --resume goes on.
     """
     overrides = _overrides(settings, epochs, mixed_precision)
+    keep_memory()
     from s2s_keras.training import load_recipe
     from s2s_keras.training import train as train_recipe
     from s2s_keras.training.runner import default_folder
@@ -122,6 +124,7 @@ def benchmark(
 ):
     """Measure how fast a recipe trains: steps and examples a second, and the peak of memory after the warm-up."""
     overrides = _overrides(settings, None, mixed_precision)
+    keep_memory()
     from s2s_keras.training import benchmark as benchmark_recipe
     from s2s_keras.training import distribution, load_recipe
 

@@ -51,14 +51,25 @@ def test_convolution_and_its_gradient_are_those_of_keras(kernel_size, strides, p
 
 
 @pytest.mark.parametrize("kernel_size, strides, padding", PRODUCTS)
-@pytest.mark.parametrize("few, many", [(0, 1), (6, 100)])
-def test_gradient_of_a_kernel_by_products_is_that_of_keras(monkeypatch, few, many, kernel_size, strides, padding):
-    monkeypatch.setattr(_picture_layers, "FEW", few)
-    monkeypatch.setattr(_picture_layers, "MANY", many)
-    calls, gradient = [], _picture_layers.Conv2D._kernel_gradient
-    monkeypatch.setattr(_picture_layers.Conv2D, "_kernel_gradient", lambda *a: calls.append(a) or gradient(*a))
+@pytest.mark.parametrize("few, many", [(0, 1), (0, 100), (6, 100)])
+def test_convolution_by_products_and_its_gradient_are_those_of_keras(
+    monkeypatch, few, many, kernel_size, strides, padding
+):
+    for name, value in {"FEW": few, "SOME": 1, "MANY": many}.items():
+        monkeypatch.setattr(_picture_layers, name, value)
+    calls, product = [], _picture_layers._transposed_product
+    monkeypatch.setattr(_picture_layers, "_transposed_product", lambda *a: calls.append(a) or product(*a))
     check(lambda layers: layers.Conv2D(5, kernel_size, strides, padding, bias_initializer="normal"))
-    assert len(calls) == (keras.backend.backend() == "jax")
+    rows, columns = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    assert len(calls) == (keras.backend.backend() == "jax") * (rows if few else rows * columns)
+
+
+def test_a_tall_product_is_computed_transposed():
+    rng = np.random.default_rng(1)
+    for tall, wide in ((16, 4), (9, 4), (4, 4), (4, 16)):
+        x, y = rng.normal(size=(20, tall)).astype("float32"), rng.normal(size=(20, wide)).astype("float32")
+        product = np.asarray(_picture_layers._transposed_product(keras.ops.array(x), keras.ops.array(y)))
+        np.testing.assert_allclose(product, x.T @ y, rtol=0, atol=1e-5)
 
 
 def test_padding_is_never_the_largest():
