@@ -11,7 +11,7 @@ def keep_memory():
     """Lets the process keep what it frees, instead of giving it back and asking for it anew in each step of a training.
 
     Every page that comes from the system is cleared first: a step of ResNet-50 with four pictures asks XLA for 550 MB,
-    which takes 0.25 of its 1.75 s (benchmarks/README.md, ResNet-50). Called before a backend is imported it is worth
+    which takes 0.25 of its 1.74 s (benchmarks/README.md, ResNet-50). Called before a backend is imported it is worth
     most: threads that have a heap of their own keep it. On systems without glibc nothing changes.
 
     Returns:
