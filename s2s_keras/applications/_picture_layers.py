@@ -11,8 +11,8 @@ from keras import ops
 from s2s_keras.ops.devices import on_cpu
 from s2s_keras.ops.products import channel_product
 
-# Channels: up to FEW a row of a kernel is one product; between FEW and SOME XLA's gradient is the faster one; from MANY on
-# products are faster than convolutions. Columns: up to WIDE a tall product is computed transposed.
+# Channels: up to FEW a row of a kernel is one product; between FEW and SOME XLA's gradient is the faster one; from MANY
+# on products are faster than convolutions. Columns: up to WIDE a tall product is computed transposed.
 FEW, SOME, MANY, WIDE = 4, 64, 256, 256
 
 
