@@ -24,8 +24,8 @@ training set contains what `manifest_dev` has, eight more speakers, and once not
 took these, too. Errors in the 773 words of the test set, greedily and with `an4` of the 848 transcripts: 35 and 28
 before, 32 and 27 after the first round, 29 and 23 after the second; 21 with `an4` of all 948. The weights are the last.
 
-`--quick` is the same on a tenth of the data with a smaller network and takes two minutes, then four; it is there to see
-all of it run, not to recognize.
+`--quick` is the same on a tenth of the data with a smaller network and takes two minutes, then four, then three; it is
+there to see all of it run, not to recognize.
 """
 
 import argparse

@@ -136,6 +136,8 @@ def main():
         parser.error(f"not installed: {', '.join(missing)}. The first lines of --help have the commands.")
     if len(list(args.voices.glob("*.bin"))) < 54:
         parser.error(f"{args.voices} has not all voices. Expected the folder voices/ of the package kokoro-js.")
+    if not 0 < args.speeds[0] <= args.speeds[1]:
+        parser.error(f"--speeds: expected the slowest, above 0, and the fastest. Received: {args.speeds}.")
     rng, noise = np.random.default_rng(args.seed), np.random.default_rng(20 + args.seed)
     speaker = Kokoro(args.voices, args.speeds, rng)
     write_utterances(parser, args, MostlyLetters, speaker.say, rng, noise, MAX_SECONDS)

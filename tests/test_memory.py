@@ -18,6 +18,7 @@ def faults(kept):
         from s2s_keras.memory import keep_memory
         {"assert keep_memory()" if kept else ""}
         libc = ctypes.CDLL(None)
+        libc.prctl(41, 1, 0, 0, 0)  # no huge pages, which some systems give by themselves
         libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
         def take():
             for _ in range(10):

@@ -290,6 +290,7 @@ def test_utterances_of_an4s_kind_in_voices_of_kokoro(monkeypatch, tmp_path, caps
     assert len(audio) >= 1600 * 5  # two letters, what is between and around them
     for wrong, message in (
         (["--voices", "none"], "has not all voices"),
+        (["--speeds", "1", "0.5"], "expected the slowest"),
         (["--names", "none.txt"], "can be read"),
         (["--count", "0"], "at least one"),
     ):
